@@ -1,9 +1,8 @@
-using AlignerOnnx.TestMaterial;
 
-namespace AlignerOnnx.GraphRewrites.Tests.Golden;
+namespace AlignerOnnx.TestMaterial;
 
 /// <summary>The targets of a golden batch: label t is predicted at place t - 1, each with the same weight.</summary>
-internal sealed record TargetBatch(long[] Positions, long[] Ids, float[] Weights)
+public sealed record TargetBatch(long[] Positions, long[] Ids, float[] Weights)
 {
     public static TargetBatch Of(GoldenCase golden)
     {

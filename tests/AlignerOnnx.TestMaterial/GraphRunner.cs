@@ -1,17 +1,21 @@
 using AlignerOnnx.Graph;
-using AlignerOnnx.TestMaterial;
+
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
-namespace AlignerOnnx.GraphRewrites.Tests.Golden;
+namespace AlignerOnnx.TestMaterial;
 
 /// <summary>Runs a model that is in memory in plain ONNX Runtime.</summary>
-internal sealed class GraphRunner : IDisposable
+public sealed class GraphRunner : IDisposable
 {
     private readonly InferenceSession _session;
+    private readonly IReadOnlyList<(string Name, Array Data, long[] Shape)> _overrides;
 
-    public GraphRunner(OnnxModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="overrides">Values for overridable initializers, fed in every run.</param>
+    public GraphRunner(OnnxModel model, params IReadOnlyList<(string Name, Array Data, long[] Shape)> overrides)
     {
+        _overrides = overrides;
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         if (model.Path is not null)
@@ -23,7 +27,7 @@ internal sealed class GraphRunner : IDisposable
 
     public IReadOnlyDictionary<string, float[]> Run(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs)
     {
-        NamedOnnxValue[] feeds = [.. inputs.Where(input => _session.InputMetadata.ContainsKey(input.Name)).Select(Feed)];
+        NamedOnnxValue[] feeds = [.. inputs.Where(input => _session.InputMetadata.ContainsKey(input.Name)).Concat(_overrides).Select(Feed)];
         using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run(feeds);
         return results.ToDictionary(result => result.Name, result => result.AsEnumerable<float>().ToArray());
     }
