@@ -11,6 +11,7 @@ internal static class AlignerRootCommand
         RootCommand root = new("Aligns exported LLaMA-family ONNX models with a few shared tokens: patch, train, compile, serve.");
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
+        root.Subcommands.Add(new InspectCommand());
         return root;
     }
 }
