@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 
@@ -14,19 +13,19 @@ public static class AlignerTool
     public static async Task<int> RunAsync(IReadOnlyList<string> args)
     {
         ArgumentNullException.ThrowIfNull(args);
-        ParseResult parsed = AlignerRootCommand.Create().Parse(args);
         // Asked by name, because a command line that does not parse may still ask for JSON.
         CommandOutput output = new(json: args.Contains(CommonOptions.JsonName));
-        if (parsed.Action is ParseErrorAction)
-        {
-            ErrorRenderer.WriteUsage(output, parsed);
-            return ExitCodes.Usage;
-        }
         using CancellationTokenSource cancellation = new();
         using PosixSignalRegistration interrupt = CancelOn(PosixSignal.SIGINT, cancellation);
         using PosixSignalRegistration terminate = CancelOn(PosixSignal.SIGTERM, cancellation);
         try
         {
+            ParseResult parsed = AlignerRootCommand.Create().Parse(args);
+            if (parsed.Action is ParseErrorAction)
+            {
+                ErrorRenderer.WriteUsage(output, parsed);
+                return ExitCodes.Usage;
+            }
             return await parsed.InvokeAsync(NoHandlers, cancellation.Token).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // The last frame of the process: whatever went wrong becomes a message and an exit code.

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
 
 namespace AlignerOnnx.Cli;
 
@@ -34,33 +36,29 @@ internal static class CommonOptions
         Whole("--start-layer", "The first adapted layer, from 0; at most the model's last one.", standard: 2, least: 0);
 
     /// <summary>A whole number with a smallest and a largest value; anything else is a usage error that names the range.</summary>
-    public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue)
-    {
-        Option<int> option = new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => standard };
-        option.Validators.Add(result =>
-        {
-            int value = result.GetValueOrDefault<int>();
-            if (value < least || value > most)
-            {
-                string range = most == int.MaxValue ? $"{least} or more" : $"{least} to {most}";
-                result.AddError($"{name} is {value}; it must be {range}.");
-            }
-        });
-        return option;
-    }
+    public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>
+        Ranged(name, "N", description, standard, least, most, most == int.MaxValue ? $"a whole number, {least} or more" : $"a whole number from {least} to {most}");
 
     /// <summary>A number with a smallest and a largest value.</summary>
-    public static Option<double> Number(string name, string description, double standard, double least, double most)
-    {
-        Option<double> option = new(name) { Description = description, HelpName = "X", DefaultValueFactory = _ => standard };
-        option.Validators.Add(result =>
+    public static Option<double> Number(string name, string description, double standard, double least, double most) =>
+        Ranged(name, "X", description, standard, least, most, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
+
+    // Parsed here and not by the library, whose message would name .NET types.
+    private static Option<T> Ranged<T>(string name, string helpName, string description, T standard, T least, T most, string expected)
+        where T : struct, INumber<T> => new(name)
         {
-            double value = result.GetValueOrDefault<double>();
-            if (!(value >= least && value <= most))
+            Description = description,
+            HelpName = helpName,
+            DefaultValueFactory = _ => standard,
+            CustomParser = result =>
             {
-                result.AddError($"{name} is {value}; it must be {least} to {most}.");
-            }
-        });
-        return option;
-    }
+                string text = result.Tokens[^1].Value;
+                if (T.TryParse(text, CultureInfo.InvariantCulture, out T value) && value >= least && value <= most)
+                {
+                    return value;
+                }
+                result.AddError($"{name} is '{text}'; it must be {expected}.");
+                return standard;
+            },
+        };
 }
