@@ -48,6 +48,11 @@ public sealed class Node
     /// <summary>Whether the node is this operator.</summary>
     public bool Is(string opType, string domain = Domains.Standard) => OpType == opType && Domain == domain;
 
+    /// <summary>Lets one input read another value; both values know it.</summary>
+    /// <param name="index">An input that the node has.</param>
+    /// <param name="value">The value to read.</param>
+    public void Rewire(int index, Value value) => SetInput(index, value);
+
     internal void SetInput(int index, Value? value)
     {
         _inputs[index]?.RemoveUse(new Use(this, index));

@@ -8,12 +8,10 @@ namespace AlignerOnnx.Graph;
 /// <summary>A stored tensor. Its bytes stay where they are (inside the .onnx file or in an external data file) until somebody reads them.</summary>
 public sealed class Tensor
 {
-    private readonly string? _folder;
-
     internal Tensor(TensorProto proto, string? folder)
     {
         Proto = proto;
-        _folder = folder;
+        Folder = folder;
     }
 
     /// <summary>The element type.</summary>
@@ -28,6 +26,9 @@ public sealed class Tensor
     /// <summary>The stored form, shared with the model: do not change it.</summary>
     public TensorProto Proto { get; }
 
+    /// <summary>The folder that holds its external data; null where there is none.</summary>
+    public string? Folder { get; }
+
     /// <summary>Whether the bytes lie in an external data file.</summary>
     public bool IsExternal => Proto.DataLocation == DataLocation.External;
 
@@ -35,7 +36,7 @@ public sealed class Tensor
     /// <exception cref="ModelRefusedException">The stored bytes are missing or of another length than type and shape say.</exception>
     public byte[] ReadBytes()
     {
-        byte[] bytes = IsExternal ? ExternalData.Read(Proto, _folder) : InlineBytes();
+        byte[] bytes = IsExternal ? ExternalData.Read(Proto, Folder) : InlineBytes();
         long expected = ElementTypes.ByteLength(ElementType, Count);
         return bytes.Length == expected
             ? bytes
