@@ -12,6 +12,7 @@ internal static class AlignerRootCommand
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
         root.Subcommands.Add(new InspectCommand());
+        root.Subcommands.Add(new PatchCommand());
         root.Subcommands.Add(new GenerateCommand());
         return root;
     }
