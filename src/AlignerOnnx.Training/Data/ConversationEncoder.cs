@@ -1,0 +1,165 @@
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>
+/// Turns rows into tokens with labels on the completion only. The tokens of the templated prompt (with the generation prompt) must be a prefix of the tokens
+/// of the whole templated conversation: then the model sees in training exactly what it sees when it generates. Where a tokenizer merges across that border,
+/// prompt and completion are encoded apart.
+/// </summary>
+public sealed class ConversationEncoder
+{
+    private readonly Func<IReadOnlyList<ConversationTurn>, bool, string> _applyChatTemplate;
+    private readonly Func<string, int[]> _encode;
+    private readonly EncodingOptions _options;
+
+    /// <summary>Makes an encoder.</summary>
+    /// <param name="applyChatTemplate">The text of the given turns; the flag asks for the generation prompt at the end.</param>
+    /// <param name="encode">The token ids of a text, with special tokens recognised and none added.</param>
+    /// <param name="options">Lengths and limits; null takes the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside its range.</exception>
+    public ConversationEncoder(Func<IReadOnlyList<ConversationTurn>, bool, string> applyChatTemplate, Func<string, int[]> encode, EncodingOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(applyChatTemplate);
+        ArgumentNullException.ThrowIfNull(encode);
+        _applyChatTemplate = applyChatTemplate;
+        _encode = encode;
+        _options = options ?? new EncodingOptions();
+        _options.Check();
+    }
+
+    /// <summary>Encodes a whole data set.</summary>
+    /// <param name="data">The rows.</param>
+    /// <returns>Examples, report and hash.</returns>
+    /// <exception cref="DataRefusedException">A token id is outside the vocabulary, or no row is left.</exception>
+    public EncodedDataSet Encode(ConversationDataSet data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        List<TrainingExample> examples = [];
+        List<DroppedRow> dropped = [];
+        int truncated = 0;
+        int split = 0;
+        foreach (DataRow row in data.Rows)
+        {
+            TrainingExample whole = EncodeRow(row, out bool apart);
+            CheckVocabulary(data.Path, whole);
+            TrainingExample example = Truncate(whole);
+            if (example.TargetCount == 0)
+            {
+                dropped.Add(new DroppedRow(row.Place, ReasonToDrop(whole)));
+                continue;
+            }
+            examples.Add(example);
+            truncated += example.InputIds.Length < whole.InputIds.Length ? 1 : 0;
+            split += apart ? 1 : 0;
+        }
+        RequireRows(data.Path, examples, dropped);
+        DataReport report = new(examples.Count, examples.Sum(e => (long)e.InputIds.Length), examples.Sum(e => (long)e.TargetCount), truncated, split, dropped);
+        return new EncodedDataSet(examples, report, data.DataHash);
+    }
+
+    /// <summary>Encodes one row without a limit on its length.</summary>
+    /// <param name="row">The row.</param>
+    /// <returns>Tokens and labels.</returns>
+    public TrainingExample EncodeRow(DataRow row) => EncodeRow(row, out _);
+
+    private TrainingExample EncodeRow(DataRow row, out bool apart)
+    {
+        apart = false;
+        return row switch
+        {
+            TokenRow tokens => new TrainingExample(tokens.InputIds, tokens.Labels) { Place = row.Place },
+            TextRow text => EncodeText(text, out apart),
+            ConversationRow conversation => EncodeConversation(conversation, out apart),
+            _ => throw new ArgumentException($"unknown kind of row {row?.GetType().Name}", nameof(row)),
+        };
+    }
+
+    private TrainingExample EncodeText(TextRow row, out bool apart)
+    {
+        TrainingExample example = EncodePair(row.Place, row.Prompt, row.Prompt + row.Completion, out apart);
+        if (_options.EndOfTextId is not int end || example.InputIds[^1] == end)
+        {
+            return example;
+        }
+        return example with { InputIds = [.. example.InputIds, end], Labels = [.. example.Labels, end] };
+    }
+
+    private TrainingExample EncodeConversation(ConversationRow row, out bool apart)
+    {
+        string prompt = _applyChatTemplate([.. row.Turns.Take(row.PromptTurns)], true);
+        string whole = WithoutTail(_applyChatTemplate(row.Turns, false), row.Turns[^1].Content);
+        // A template may open a conversation differently from its continuation (a system text that is added, an old thought that is dropped).
+        // Then the generation prompt of the earlier turns is not a prefix even as text, and the answer itself is the only sure completion.
+        if (!whole.StartsWith(prompt, StringComparison.Ordinal))
+        {
+            whole = prompt + AfterLast(whole, row.Turns[^1].Content);
+            TrainingExample joined = Join(row.Place, prompt, whole);
+            apart = true;
+            return joined;
+        }
+        return EncodePair(row.Place, prompt, whole, out apart);
+    }
+
+    private TrainingExample EncodePair(string place, string prompt, string whole, out bool apart)
+    {
+        int[] promptIds = _encode(prompt);
+        int[] wholeIds = _encode(whole);
+        apart = !wholeIds.AsSpan().StartsWith(promptIds);
+        return apart ? Join(place, prompt, whole) : Label(place, wholeIds, promptIds.Length);
+    }
+
+    private TrainingExample Join(string place, string prompt, string whole)
+    {
+        int[] promptIds = _encode(prompt);
+        return Label(place, [.. promptIds, .. _encode(whole[prompt.Length..])], promptIds.Length);
+    }
+
+    private static TrainingExample Label(string place, int[] ids, int promptLength)
+    {
+        int[] labels = [.. ids];
+        labels.AsSpan(0, promptLength).Fill(TrainingExample.IgnoredLabel);
+        return new TrainingExample(ids, labels) { Place = place };
+    }
+
+    /// <summary>Generation stops at the end-of-turn token, so white space that a template writes after it is never generated and not worth learning.
+    /// It stays where it is itself the end of the turn.</summary>
+    private static string WithoutTail(string whole, string answer)
+    {
+        string trimmed = whole.TrimEnd();
+        return trimmed.EndsWith(answer.TrimEnd(), StringComparison.Ordinal) ? whole : trimmed;
+    }
+
+    /// <summary>The answer and what the template writes after it.</summary>
+    private static string AfterLast(string whole, string answer)
+    {
+        int start = whole.LastIndexOf(answer, StringComparison.Ordinal);
+        return start < 0 ? answer : whole[start..];
+    }
+
+    private TrainingExample Truncate(TrainingExample example) =>
+        example.InputIds.Length <= _options.MaximumLength
+            ? example
+            : example with { InputIds = example.InputIds[.._options.MaximumLength], Labels = example.Labels[.._options.MaximumLength] };
+
+    private string ReasonToDrop(TrainingExample whole) => whole.TargetCount == 0
+        ? "no completion token"
+        : $"the prompt fills the maximum length of {_options.MaximumLength} tokens";
+
+    private void CheckVocabulary(string path, TrainingExample example)
+    {
+        int largest = example.InputIds.Length == 0 ? 0 : example.InputIds.Max();
+        if (_options.VocabularySize is int size && largest >= size)
+        {
+            throw new DataRefusedException("a token id is outside the vocabulary", $"{path}, {example.Place}", $"{largest}", $"0 .. {size - 1}", "tokenise the data with the model's own tokenizer");
+        }
+    }
+
+    private static void RequireRows(string path, List<TrainingExample> examples, List<DroppedRow> dropped)
+    {
+        if (examples.Count == 0)
+        {
+            throw new DataRefusedException("no row of the data set can be learnt", path, $"{dropped.Count} rows dropped; {dropped[0].Place}: {dropped[0].Reason}", "at least one row with a completion token", "raise the maximum length, or repair the rows");
+        }
+    }
+}

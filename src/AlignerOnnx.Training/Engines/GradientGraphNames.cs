@@ -1,0 +1,47 @@
+namespace AlignerOnnx.Training;
+
+/// <summary>The names of inputs and outputs of gradient and evaluation graphs.</summary>
+public static class GradientGraphNames
+{
+    /// <summary>Input int64 [b, s]: token ids.</summary>
+    public const string InputIds = "input_ids";
+
+    /// <summary>Input int64 [b, s]: 1 = real token, padding on the right.</summary>
+    public const string AttentionMask = "attention_mask";
+
+    /// <summary>Input int64 [m]: flat position row * s + t whose logits predict the target.</summary>
+    public const string TargetPositions = "target_positions";
+
+    /// <summary>Input int64 [m]: the token to predict.</summary>
+    public const string TargetIds = "target_ids";
+
+    /// <summary>Input float [m]: weight of each target in the loss.</summary>
+    public const string TargetWeights = "target_weights";
+
+    /// <summary>Input float [n, d]: the tokens.</summary>
+    public const string Tokens = "aligner.tokens";
+
+    /// <summary>Input float [L', H]: the gates of the adapted layers.</summary>
+    public const string Gates = "aligner.gates";
+
+    /// <summary>Output float scalar: sum of weight times negative log-likelihood.</summary>
+    public const string Loss = "loss";
+
+    /// <summary>Output float [m]: log-probability of each target.</summary>
+    public const string TargetLogProbabilities = "target_log_probabilities";
+
+    /// <summary>Output float [n, d]: derivative of the loss by the tokens; gradient graphs only.</summary>
+    public const string TokensGradient = "aligner.tokens_gradient";
+
+    /// <summary>Output float [L', H]: derivative of the loss by the gates; gradient graphs only.</summary>
+    public const string GatesGradient = "aligner.gates_gradient";
+
+    /// <summary>All inputs, in the order in which the engine feeds them.</summary>
+    public static IReadOnlyList<string> Inputs { get; } = [InputIds, AttentionMask, TargetPositions, TargetIds, TargetWeights, Tokens, Gates];
+
+    /// <summary>Outputs of an evaluation graph.</summary>
+    public static IReadOnlyList<string> EvaluationOutputs { get; } = [Loss, TargetLogProbabilities];
+
+    /// <summary>Outputs of a gradient graph.</summary>
+    public static IReadOnlyList<string> GradientOutputs { get; } = [Loss, TargetLogProbabilities, TokensGradient, GatesGradient];
+}

@@ -1,0 +1,88 @@
+using AlignerOnnx.Graph;
+using Microsoft.ML.OnnxRuntime;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>One graph in ONNX Runtime: made from bytes, with weights in the model's folder, and checked against the contract of names.</summary>
+internal sealed class GraphSession : IDisposable
+{
+    private const string ExternalFolderKey = "session.model_external_initializers_file_folder_path";
+    private const string DisablePrepackingKey = "session.disable_prepacking";
+    private readonly InferenceSession _session;
+    private readonly IReadOnlyList<string> _outputs;
+
+    public GraphSession(byte[] graph, string modelFolder, IReadOnlyList<string> outputs, OnnxRuntimeEngineOptions options)
+    {
+        _outputs = outputs;
+        _session = Open(graph, modelFolder, options);
+        try
+        {
+            RequireNames("inputs", _session.InputMetadata.Keys, GradientGraphNames.Inputs);
+            RequireNames("outputs", _session.OutputMetadata.Keys, outputs);
+        }
+        catch
+        {
+            _session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The declared shape of an output; -1 for a symbolic dimension.</summary>
+    public int[] OutputShape(string name) => _session.OutputMetadata[name].Dimensions;
+
+    /// <summary>The declared shape of an input; -1 for a symbolic dimension.</summary>
+    public int[] InputShape(string name) => _session.InputMetadata[name].Dimensions;
+
+    public void Run(IReadOnlyCollection<OrtValue> inputs, IReadOnlyCollection<OrtValue> outputs, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        using RunOptions run = new();
+        using CancellationTokenRegistration stop = cancellationToken.Register(() => run.Terminate = true);
+        try
+        {
+            _session.Run(run, GradientGraphNames.Inputs, inputs, _outputs, outputs);
+        }
+        catch (OnnxRuntimeException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+    }
+
+    public void Dispose() => _session.Dispose();
+
+    private static InferenceSession Open(byte[] graph, string modelFolder, OnnxRuntimeEngineOptions options)
+    {
+        using SessionOptions session = new();
+        session.IntraOpNumThreads = options.Threads;
+        session.ExecutionMode = ExecutionMode.ORT_SEQUENTIAL;
+        // Batches differ in length; a plan of memory for one shape would be kept for each of them.
+        session.EnableMemoryPattern = false;
+        // Warnings of ONNX Runtime about the graph's optimisation are of no use to the person who trains.
+        session.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
+        session.AddSessionConfigEntry(ExternalFolderKey, Path.GetFullPath(modelFolder));
+        session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ? "0" : "1");
+        try
+        {
+            if (options.Device == ComputeDevice.Cuda)
+            {
+                session.AppendExecutionProvider_CUDA(options.DeviceId);
+            }
+            return new InferenceSession(graph, session);
+        }
+        catch (Exception error) when (error is OnnxRuntimeException or EntryPointNotFoundException)
+        {
+            throw new ModelRefusedException("ONNX Runtime cannot run the gradient graph", modelFolder, error.Message, "a graph and a device that ONNX Runtime supports", "check that the model's weights are beside it and that the device is present", error);
+        }
+    }
+
+    private static void RequireNames(string kind, IEnumerable<string> found, IReadOnlyList<string> expected)
+    {
+        HashSet<string> names = [.. found];
+        bool all = expected.All(names.Contains);
+        // An input that is not fed stops ONNX Runtime at each step; an output too many is only not read.
+        if (!all || (kind == "inputs" && names.Count != expected.Count))
+        {
+            throw new ModelRefusedException($"the gradient graph has other {kind}", null, string.Join(", ", names), string.Join(", ", expected), "build the graph with the gradient builder of this version");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using AlignerOnnx.Graph;
+using Microsoft.ML.OnnxRuntime;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>
+/// Runs gradient and evaluation graphs in plain ONNX Runtime. The frozen weights stay in the base model's folder; only tokens, gates and their gradients,
+/// a few thousand numbers, pass between .NET and the graph, in buffers that are made once.
+/// </summary>
+public sealed class OnnxRuntimeEngine : IGradientEngine
+{
+    private readonly byte[]? _evaluationGraph;
+    private readonly string _modelFolder;
+    private readonly OnnxRuntimeEngineOptions _options;
+    private readonly GraphSession _gradientSession;
+    private readonly long[] _lossShape;
+    private GraphSession? _evaluationSession;
+    private ParameterBuffers? _buffers;
+
+    /// <summary>Opens the gradient graph. The evaluation graph is opened at its first use, so that a run without evaluation holds one session.</summary>
+    /// <param name="gradientGraph">A serialised <c>Onnx.ModelProto</c> with the names of <see cref="GradientGraphNames"/>.</param>
+    /// <param name="modelFolder">The folder that its external data is relative to.</param>
+    /// <param name="evaluationGraph">The same without gradients; null evaluates with the gradient graph, which costs a backward pass for nothing.</param>
+    /// <param name="options">Threads and device; null takes the defaults.</param>
+    /// <exception cref="ModelRefusedException">ONNX Runtime cannot open the graph, or its names differ.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside its range.</exception>
+    public OnnxRuntimeEngine(byte[] gradientGraph, string modelFolder, byte[]? evaluationGraph = null, OnnxRuntimeEngineOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(gradientGraph);
+        ArgumentException.ThrowIfNullOrEmpty(modelFolder);
+        _options = options ?? new OnnxRuntimeEngineOptions();
+        _options.Check();
+        _evaluationGraph = evaluationGraph;
+        _modelFolder = modelFolder;
+        _gradientSession = new GraphSession(gradientGraph, modelFolder, GradientGraphNames.GradientOutputs, _options);
+        _lossShape = ShapeOfLoss(_gradientSession);
+    }
+
+    /// <inheritdoc/>
+    public GradientResult ComputeGradients(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        ParameterBuffers buffers = Load(parameters, _gradientSession);
+        using BatchValues values = new(batch, _lossShape);
+        _gradientSession.Run([.. values.Inputs, .. buffers.Inputs], [.. values.Outputs, .. buffers.Outputs], cancellationToken);
+        return new GradientResult(values.Loss, buffers.TokenGradient, buffers.GateGradient, values.TargetLogProbabilities);
+    }
+
+    /// <inheritdoc/>
+    public LossSummary Evaluate(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        float[] logProbabilities = _evaluationGraph is null
+            ? ComputeGradients(batch, parameters, cancellationToken).TargetLogProbabilities
+            : RunEvaluation(batch, parameters, cancellationToken);
+        return new LossSummary(-logProbabilities.Average(value => (double)value), batch.TargetCount);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _buffers?.Dispose();
+        _evaluationSession?.Dispose();
+        _gradientSession.Dispose();
+    }
+
+    private float[] RunEvaluation(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken)
+    {
+        _evaluationSession ??= new GraphSession(_evaluationGraph!, _modelFolder, GradientGraphNames.EvaluationOutputs, _options);
+        ParameterBuffers buffers = Load(parameters, _evaluationSession);
+        using BatchValues values = new(batch, ShapeOfLoss(_evaluationSession));
+        _evaluationSession.Run([.. values.Inputs, .. buffers.Inputs], values.Outputs, cancellationToken);
+        return values.TargetLogProbabilities;
+    }
+
+    private ParameterBuffers Load(AdapterParameters parameters, GraphSession session)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        RequireShape(session, GradientGraphNames.Tokens, parameters.Shape.TokenCount, parameters.Shape.HiddenSize);
+        RequireShape(session, GradientGraphNames.Gates, parameters.Shape.AdaptedLayers, parameters.Shape.HeadCount);
+        if (_buffers?.Shape != parameters.Shape)
+        {
+            _buffers?.Dispose();
+            _buffers = new ParameterBuffers(parameters.Shape);
+        }
+        _buffers.Load(parameters);
+        return _buffers;
+    }
+
+    /// <summary>Wrong sizes would reach ONNX Runtime as an opaque failure somewhere inside the graph.</summary>
+    private static void RequireShape(GraphSession session, string name, params int[] found)
+    {
+        int[] expected = session.InputShape(name);
+        if (expected.Length != 2 || expected.Zip(found).Any(pair => pair.First > 0 && pair.First != pair.Second))
+        {
+            throw new AdapterRefusedException("tokens or gates do not fit the gradient graph", name, $"[{string.Join(", ", found)}]", $"[{string.Join(", ", expected)}] (-1 = any)", "use the start layer and the model that the graph was built for");
+        }
+    }
+
+    /// <summary>Some exporters write a scalar as one element.</summary>
+    private static long[] ShapeOfLoss(GraphSession session) => session.OutputShape(GradientGraphNames.Loss).Length == 0 ? [] : [1];
+}

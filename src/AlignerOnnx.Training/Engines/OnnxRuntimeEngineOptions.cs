@@ -1,0 +1,36 @@
+namespace AlignerOnnx.Training;
+
+/// <summary>Where ONNX Runtime computes.</summary>
+public enum ComputeDevice
+{
+    /// <summary>The processor.</summary>
+    Cpu,
+
+    /// <summary>An NVIDIA GPU; needs the GPU build of ONNX Runtime.</summary>
+    Cuda,
+}
+
+/// <summary>How <see cref="OnnxRuntimeEngine"/> runs its graphs.</summary>
+public sealed record OnnxRuntimeEngineOptions
+{
+    /// <summary>Threads of one operator, 0 or more; 0 (the default) lets ONNX Runtime take one for each core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Where to compute. Default <see cref="ComputeDevice.Cpu"/>.</summary>
+    public ComputeDevice Device { get; init; } = ComputeDevice.Cpu;
+
+    /// <summary>The number of the GPU, 0 or more. Default 0.</summary>
+    public int DeviceId { get; init; }
+
+    /// <summary>
+    /// Whether ONNX Runtime may rearrange frozen weights into a second copy (its prepacking). Default true. False keeps float weights as mapped pages of
+    /// the model's own file, one copy for all processes; it makes int4 weights much slower, so leave it on for those.
+    /// </summary>
+    public bool Prepack { get; init; } = true;
+
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(Threads);
+        ArgumentOutOfRangeException.ThrowIfNegative(DeviceId);
+    }
+}
