@@ -35,13 +35,10 @@ internal static class ModelSlots
     /// <summary>Weights outside the model folder would let a stranger's model read any file.</summary>
     private static void RefusePathsOutside(GraphProto graph, string decoderPath)
     {
-        foreach (TensorProto tensor in graph.Initializer)
+        string folder = Path.GetDirectoryName(decoderPath)!;
+        foreach (TensorProto tensor in graph.Initializer.Where(t => t.DataLocation == TensorProto.Types.DataLocation.External))
         {
-            string? location = tensor.ExternalData.FirstOrDefault(e => e.Key == "location")?.Value;
-            if (location is not null && (Path.IsPathRooted(location) || location.Split('/', '\\').Contains("..")))
-            {
-                throw new ModelRefusedException("Weights must lie inside the model folder", $"{decoderPath}, initializer {tensor.Name}", location, "a path below the folder");
-            }
+            ExternalData.Of(tensor).Resolve(folder, tensor.Name);
         }
     }
 
