@@ -1,0 +1,63 @@
+namespace AlignerOnnx.Training;
+
+/// <summary>The recipe of supervised training. The defaults train the embedded model in seconds and follow the Aligner paper's weight decay and start layer.</summary>
+public sealed record SupervisedTrainingOptions
+{
+    /// <summary>Updates, 1 or more. Default 120.</summary>
+    public int Steps { get; init; } = 120;
+
+    /// <summary>Rows of an update, 1 or more. Default 16.</summary>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>Rows that the graph sees at once, 1 or more; gradients of an update are summed over its micro-batches, which gives the same update in less memory.
+    /// Null (the default) is the whole batch.</summary>
+    public int? MicroBatchSize { get; init; }
+
+    /// <summary>The highest learning rate, above 0. Default 0.02.</summary>
+    public double LearningRate { get; init; } = 0.02;
+
+    /// <summary>Steps in which the learning rate grows to its peak, 0 .. <see cref="Steps"/>. Default 0.</summary>
+    public int WarmUpSteps { get; init; }
+
+    /// <summary>How the learning rate moves after the warm-up. Default <see cref="LearningRateShape.Constant"/>.</summary>
+    public LearningRateShape Schedule { get; init; } = LearningRateShape.Constant;
+
+    /// <summary>The optimizer's constants; weight decay 0.02 by default.</summary>
+    public AdamWOptions Optimizer { get; init; } = new();
+
+    /// <summary>The largest norm of a gradient, above 0; null (the default) does not clip.</summary>
+    public double? MaximumGradientNorm { get; init; }
+
+    /// <summary>The first layer that is adapted, 0 or more. Default 2, the paper's. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
+    public int StartLayer { get; init; } = 2;
+
+    /// <summary>Tokens of a new adapter, 1 or more. Default 1.</summary>
+    public int Tokens { get; init; } = 1;
+
+    /// <summary>The seed of tokens and order. Default 0.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>The order of rows. Default <see cref="BatchOrder.Shuffled"/>.</summary>
+    public BatchOrder Order { get; init; } = BatchOrder.Shuffled;
+
+    /// <summary>The token id of padding, 0 or more; masked, so its value has no effect. Default 0.</summary>
+    public int PaddingId { get; init; }
+
+    /// <summary>Checks every range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A value is outside its range.</exception>
+    public void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(Steps, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(BatchSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MicroBatchSize ?? 1, 1, nameof(MicroBatchSize));
+        ArgumentOutOfRangeException.ThrowIfNegative(StartLayer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Tokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(PaddingId);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaximumGradientNorm ?? 1, nameof(MaximumGradientNorm));
+        ArgumentNullException.ThrowIfNull(Optimizer);
+        Optimizer.Check();
+        _ = MakeSchedule();
+    }
+
+    internal LearningRateSchedule MakeSchedule() => new(Schedule, LearningRate, WarmUpSteps, Steps);
+}

@@ -1,0 +1,49 @@
+namespace AlignerOnnx.Training;
+
+/// <summary>Everything that the next step depends on besides options and data: a run continued from it equals a run that was never stopped.</summary>
+/// <param name="Parameters">Tokens and gates after the last step.</param>
+/// <param name="Optimizer">The optimizer's memory; null where nothing was trained yet, so that other tokens and gates can be a start.</param>
+/// <param name="Losses">The loss of each step made, before its update.</param>
+public sealed record TrainingState(AdapterParameters Parameters, AdamWState? Optimizer, IReadOnlyList<double> Losses)
+{
+    /// <summary>Steps made.</summary>
+    public int Step => Losses.Count;
+
+    /// <summary>The state before the first step.</summary>
+    /// <param name="parameters">New or given tokens and gates; they are copied.</param>
+    /// <returns>The state.</returns>
+    public static TrainingState Start(AdapterParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return new TrainingState(parameters.Clone(), null, []);
+    }
+}
+
+/// <summary>What is reported after each step.</summary>
+/// <param name="Step">The step made, 1 .. <paramref name="Steps"/>.</param>
+/// <param name="Steps">All steps.</param>
+/// <param name="Loss">Mean loss of the step's completion tokens before its update.</param>
+/// <param name="LearningRate">The step's learning rate.</param>
+/// <param name="GradientNorm">Norm of the gradient before clipping.</param>
+/// <param name="TokensPerSecond">Real tokens, prompts included, for each second of this run so far.</param>
+/// <param name="Elapsed">Time of this run so far.</param>
+public sealed record TrainingProgress(int Step, int Steps, double Loss, double LearningRate, double GradientNorm, double TokensPerSecond, TimeSpan Elapsed);
+
+/// <summary>What training gives.</summary>
+/// <param name="State">Tokens, gates, losses and what resuming needs, after the last complete step.</param>
+/// <param name="Cancelled">Whether the run was stopped before its last step.</param>
+/// <param name="Evaluation">Loss on the evaluation rows with the final parameters; null without such rows or when cancelled.</param>
+/// <param name="Elapsed">Time of the steps of this run.</param>
+/// <param name="TrainedTokens">Real tokens that this run read, prompts included.</param>
+/// <param name="PeakMemoryBytes">Peak memory of the process, see <see cref="PeakMemory"/>.</param>
+public sealed record TrainingResult(TrainingState State, bool Cancelled, LossSummary? Evaluation, TimeSpan Elapsed, long TrainedTokens, long PeakMemoryBytes)
+{
+    /// <summary>The final tokens and gates.</summary>
+    public AdapterParameters Parameters => State.Parameters;
+
+    /// <summary>The loss of each step before its update.</summary>
+    public IReadOnlyList<double> Losses => State.Losses;
+
+    /// <summary>The loss of the last step before its update; NaN where no step was made.</summary>
+    public double FinalLoss => State.Losses.Count == 0 ? double.NaN : State.Losses[^1];
+}
