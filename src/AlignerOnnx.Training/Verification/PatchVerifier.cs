@@ -26,10 +26,9 @@ public sealed class PatchVerifier
     /// <summary>Prepares a verification.</summary>
     /// <param name="patched">The patched model.</param>
     /// <param name="against">The base model it was made from.</param>
-    /// <param name="vocabulary">Token ids below this are drawn; at least 2.</param>
     /// <param name="seed">The seed of token ids and random adapters.</param>
     /// <exception cref="ModelRefusedException">A model cannot be read, or the first has no slots.</exception>
-    public PatchVerifier(string patched, string against, int vocabulary, ulong seed)
+    public PatchVerifier(string patched, string against, ulong seed)
     {
         _patched = ModelLoader.Load(patched);
         if (_patched.Graph.Find("aligner.delta") is null)
@@ -39,6 +38,7 @@ public sealed class PatchVerifier
         _base = ModelLoader.Load(against);
         _sites = RecognisedModel.Of(_base).RequireSites();
         _random = new DeterministicRandom(seed);
+        long vocabulary = Vocabulary(_base);
         _ids = [.. Enumerable.Range(0, Rows * Length).Select(_ => (long)(_random.NextDouble() * vocabulary))];
     }
 
@@ -57,6 +57,9 @@ public sealed class PatchVerifier
         AdapterVerification worst = found.MaxBy(verification => verification.MaxDifference)!;
         return new PatchVerification(equal, worst.MaxDifference, $"{worst.Adapter}: {worst.Where}", Tolerance, found);
     }
+
+    /// <summary>Token ids below the declared width of the logits are drawn; where it is not declared, few ids are sure to exist.</summary>
+    private static long Vocabulary(OnnxModel model) => model.Graph.Find("logits")?.Type?.TensorType?.Shape?.Dim is [.., { DimValue: > 1 } width] ? width.DimValue : 100;
 
     private bool BaseIsKept()
     {
