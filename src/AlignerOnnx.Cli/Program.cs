@@ -1,1 +1,3 @@
-return 0;
+using AlignerOnnx.Cli;
+
+return await AlignerTool.RunAsync(args).ConfigureAwait(false);

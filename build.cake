@@ -1,0 +1,144 @@
+// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|Demo|Pack] [--configuration=Release]`.
+using System.Xml.Linq;
+
+var target = Argument("target", "Test");
+var configuration = Argument("configuration", "Release");
+var artifacts = MakeAbsolute(Directory("artifacts"));
+var testResults = artifacts.Combine("test-results");
+
+TestCount? testCount = null;
+
+Task("Build")
+    .Description("Builds the whole solution.")
+    .Does(() => DotNetBuild("AlignerOnnx.sln", new DotNetBuildSettings { Configuration = configuration, NoLogo = true }));
+
+Task("Test")
+    .Description("Runs every test project and adds their results up.")
+    .IsDependentOn("Build")
+    .Does(() =>
+{
+    CleanDirectory(testResults);
+    testCount = new TestCount();
+    foreach (var project in GetFiles("tests/**/*.csproj").OrderBy(file => file.FullPath, StringComparer.Ordinal))
+    {
+        var name = project.GetFilenameWithoutExtension().FullPath;
+        var program = project.GetDirectory().CombineWithFilePath($"bin/{configuration}/net10.0/{name}.dll");
+        if (IsTestProject(project))
+        {
+            testCount.Add(RunTests(name, program));
+        }
+    }
+    if (testCount.Failed > 0)
+    {
+        throw new CakeException($"{testCount.Failed} tests failed.");
+    }
+    if (testCount.Passed == 0)
+    {
+        throw new CakeException("No test passed: every test project is empty or skips all it has.");
+    }
+});
+
+Task("Demo")
+    .Description("Patches, trains, compiles and answers on the embedded model.")
+    .Does(() =>
+{
+    // Only what the demo needs, so that the first command a visitor tries answers soon.
+    const string project = "src/AlignerOnnx.Cli/AlignerOnnx.Cli.csproj";
+    DotNetBuild(project, new DotNetBuildSettings { Configuration = configuration, NoLogo = true, Verbosity = DotNetVerbosity.Quiet });
+    var exitCode = StartProcess("dotnet", new ProcessSettings
+    {
+        Arguments = new ProcessArgumentBuilder().AppendQuoted($"src/AlignerOnnx.Cli/bin/{configuration}/net10.0/aligner.dll").Append("demo"),
+    });
+    if (exitCode != 0)
+    {
+        throw new CakeException($"aligner demo ended with exit code {exitCode}.");
+    }
+});
+
+Task("Pack")
+    .Description("Makes the NuGet package of the aligner tool in artifacts/packages.")
+    .IsDependentOn("Test")
+    .Does(() => DotNetPack("src/AlignerOnnx.Cli/AlignerOnnx.Cli.csproj", new DotNetPackSettings
+    {
+        Configuration = configuration,
+        NoBuild = true,
+        OutputDirectory = artifacts.Combine("packages"),
+    }));
+
+// Cake writes its table of tasks inside RunTarget and a failure's message after the script; caught here, the count is the last line in any case.
+var failed = false;
+try
+{
+    RunTarget(target);
+}
+catch (Exception exception)
+{
+    failed = true;
+    Console.Error.WriteLine($"Error: {exception.GetBaseException().Message}");
+    Console.Error.Flush();
+}
+if (testCount is not null)
+{
+    Console.WriteLine($"{testCount.Passed} passed, {testCount.Failed} failed, {testCount.Skipped} skipped");
+}
+if (failed)
+{
+    Console.Out.Flush();
+    Environment.Exit(1);
+}
+
+bool IsTestProject(FilePath project)
+{
+    var text = System.IO.File.ReadAllText(project.FullPath);
+    return !text.Contains("<IsTestProject>false</IsTestProject>", StringComparison.Ordinal);
+}
+
+// Each project runs as its own process: a native crash in one is a failure of that one, and the others still report.
+TestCount RunTests(string name, FilePath program)
+{
+    const int noTests = 8; // Microsoft.Testing.Platform's exit code for a project without tests.
+    var report = testResults.CombineWithFilePath(name + ".trx");
+    var exitCode = StartProcess("dotnet", new ProcessSettings
+    {
+        Arguments = new ProcessArgumentBuilder()
+            .Append("exec").AppendQuoted(program.FullPath)
+            .Append("--progress off --no-banner")
+            .Append("--report-trx --report-trx-filename").AppendQuoted(name + ".trx")
+            .Append("--results-directory").AppendQuoted(testResults.FullPath),
+    });
+    var count = System.IO.File.Exists(report.FullPath) ? TestCount.FromTrx(report.FullPath) : new TestCount();
+    if (exitCode != 0 && exitCode != noTests && count.Failed == 0)
+    {
+        Console.Error.WriteLine($"{name} ended with exit code {exitCode} without naming a failed test; counted as one failure.");
+        count.Failed++;
+    }
+    return count;
+}
+
+class TestCount
+{
+    public int Passed, Failed, Skipped;
+
+    public void Add(TestCount other)
+    {
+        Passed += other.Passed;
+        Failed += other.Failed;
+        Skipped += other.Skipped;
+    }
+
+    // Counted by result, not from the file's own counters, which leave ignored tests out.
+    public static TestCount FromTrx(string path)
+    {
+        var count = new TestCount();
+        foreach (var result in XDocument.Load(path).Descendants().Where(element => element.Name.LocalName == "UnitTestResult"))
+        {
+            switch (result.Attribute("outcome")?.Value)
+            {
+                case "Passed": count.Passed++; break;
+                case "NotExecuted" or "Inconclusive" or "Pending": count.Skipped++; break;
+                default: count.Failed++; break;
+            }
+        }
+        return count;
+    }
+}

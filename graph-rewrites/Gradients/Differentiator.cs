@@ -1,0 +1,55 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Gradients.Rules;
+
+namespace AlignerOnnx.GraphRewrites.Gradients;
+
+/// <summary>Reverse-mode differentiation of a graph, only along paths that lead from what is trained to the loss.</summary>
+internal static class Differentiator
+{
+    private static readonly IGradientRule[] Rules =
+    [
+        new AddGradient(), new MulGradient(), new MatMulGradient(), new FusedMatMulGradient(), new MatMulNBitsGradient(), new ReshapeGradient(),
+        new TransposeGradient(), new SplitGradient(), new SoftmaxGradient(), new SigmoidGradient(), new SimplifiedLayerNormalizationGradient(),
+        new RotaryEmbeddingGradient(), new GatherGradient(),
+    ];
+
+    /// <summary>Adds the backward pass.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="result">The value whose gradient is known.</param>
+    /// <param name="resultGradient">That gradient.</param>
+    /// <param name="parameters">The values whose gradients are wanted.</param>
+    /// <returns>The gradient of each parameter.</returns>
+    /// <exception cref="ModelRefusedException">An operator on the way has no gradient rule, or a parameter does not reach the result.</exception>
+    public static IReadOnlyList<Value> Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters)
+    {
+        Node[] order = [.. NodeOrder.Topological(graph.Nodes)];
+        IReadOnlySet<Node> leading = NodeOrder.Reaching([result], graph);
+        HashSet<Value> active = [.. parameters];
+        Node[] path = [.. order.Where(node => leading.Contains(node) && Activate(node, active))];
+        GradientContext context = new(new OpEmitter(graph, "aligner.backward"), active);
+        context.Accumulate(result, resultGradient);
+        foreach (Node node in path.Reverse())
+        {
+            if (node.Outputs.Any(output => context.GradientOf(output) is not null))
+            {
+                RuleFor(node).Differentiate(node, context);
+            }
+        }
+        return [.. parameters.Select(parameter => context.GradientOf(parameter)
+            ?? throw new ModelRefusedException("What is trained does not reach the loss", $"input '{parameter.Name}'"))];
+    }
+
+    private static bool Activate(Node node, HashSet<Value> active)
+    {
+        // A shape depends on no value: Shape ends the path.
+        if (node.Is("Shape") || !node.Inputs.Any(input => input is not null && active.Contains(input)))
+        {
+            return false;
+        }
+        active.UnionWith(node.Outputs.OfType<Value>());
+        return true;
+    }
+
+    private static IGradientRule RuleFor(Node node) => Array.Find(Rules, rule => rule.LooksFor(node))
+        ?? throw new ModelRefusedException($"The operator {node.OpType} has no gradient rule", node.ToString(), remedy: "report the exporter and the model family");
+}

@@ -1,0 +1,47 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
+
+/// <summary>
+/// y = x dequantise(B)^T with B [N, K]: dx = dy dequantise(B). The stored bytes of B are an ONNX uint4 (or uint8) tensor [N, K] as they are, so one
+/// region of the data file serves both directions and nothing is transposed.
+/// </summary>
+internal sealed class MatMulNBitsGradient : IGradientRule
+{
+    public bool LooksFor(Node node) => node.Is("MatMulNBits", Domains.Microsoft);
+
+    public void Differentiate(Node node, GradientContext context)
+    {
+        QuantisedWeight weight = QuantisedWeight.Of(node);
+        Value gradient = context.GradientOf(node.Output)!;
+        Value product = context.Emit.MatMul(gradient, Dequantised(weight, gradient, context));
+        context.Accumulate(node.Input(0)!, weight.PaddedColumns == weight.Columns
+            ? product
+            : context.Emit.Slice(product, -1, 0, weight.Columns));
+    }
+
+    private static Value Dequantised(QuantisedWeight weight, Value gradient, GradientContext context)
+    {
+        OnnxGraph graph = context.Emit.Graph;
+        string name = $"{weight.Elements.Name}.dequantised";
+        if (graph.Find(name) is { } shared)
+        {
+            return shared;
+        }
+        Value scales = Delayed(QuantisedViews.Scales(graph, weight), gradient, context);
+        return graph.AddNode("DequantizeLinear", Domains.Standard, name, [QuantisedViews.Elements(graph, weight), scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
+            NodeAttributes.Of("axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize)).Output;
+    }
+
+    /// <summary>
+    /// With constant inputs alone, ONNX Runtime schedules every DequantizeLinear first and keeps all float32 weights alive (measured: peak 456 against 201 MB on
+    /// 40 MB of int4). Scales that depend on the gradient, by adding 0 * its size, make each weight live only while it is used.
+    /// </summary>
+    private static Value Delayed(Value scales, Value gradient, GradientContext context)
+    {
+        Value size = context.Emit.Op("Cast", [context.Emit.Op("Size", [gradient])], NodeAttributes.Of("to", (long)DataType.Float));
+        return context.Emit.Add(scales, context.Emit.Mul(size, context.Emit.Scalar(0)));
+    }
+}

@@ -1,0 +1,84 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.GraphRewrites.Lowering;
+using AlignerOnnx.GraphRewrites.Recognition;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Gradients;
+
+/// <summary>What a training graph computes.</summary>
+public enum TrainingGraphKind
+{
+    /// <summary>The loss and the gradients of tokens and gates.</summary>
+    Gradient,
+
+    /// <summary>The loss alone.</summary>
+    Evaluation,
+
+    /// <summary>The logits of every position.</summary>
+    Logits,
+}
+
+/// <summary>
+/// Builds the graphs of training from a base model: lower, inject tokens and gates, attach the loss, differentiate.
+/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s] padded on the right; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H]; with a loss also
+/// <c>target_positions</c>, <c>target_ids</c> int64 [m] and <c>target_weights</c> [m], where a position is row * s + the place whose logits predict the target.
+/// Outputs: <c>loss</c>, <c>target_log_probabilities</c> [m], <c>aligner.tokens_gradient</c>, <c>aligner.gates_gradient</c>; or <c>logits</c> [b, s, V].
+/// </summary>
+public static class TrainingGraph
+{
+    // Blocked DequantizeLinear came with opset 21; ONNX Runtime Training reads nothing above it.
+    private const long Opset = 21;
+
+    /// <summary>Builds a graph; the base model is not changed, and its weights stay in its data files.</summary>
+    /// <param name="baseModel">The base model.</param>
+    /// <param name="kind">What to compute.</param>
+    /// <param name="startLayer">The first adapted layer, 0 .. L - 1.</param>
+    /// <param name="tokens">N, at least 1.</param>
+    /// <exception cref="ModelRefusedException">The model cannot be recognised, lowered or differentiated.</exception>
+    public static OnnxModel Build(OnnxModel baseModel, TrainingGraphKind kind, int startLayer, int tokens)
+    {
+        ArgumentNullException.ThrowIfNull(baseModel);
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
+        OnnxModel model = baseModel.Clone();
+        model.RequireOpset(Domains.Standard, Opset);
+        model.RequireOpset(Domains.Microsoft, 1);
+        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
+        ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
+        (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
+        (Value tokenInput, Value gateInput) = PortableInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
+        if (kind != TrainingGraphKind.Logits)
+        {
+            AttachLoss(model, kind, [tokenInput, gateInput]);
+        }
+        RemoveWhatIsNotRead(model.Graph);
+        return model;
+    }
+
+    private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters)
+    {
+        OnnxGraph graph = model.Graph;
+        CrossEntropyLoss loss = CrossEntropyLoss.Attach(model);
+        graph.AddOutput(loss.Loss, Shapes.Declare(DataType.Float));
+        graph.AddOutput(loss.TargetLogProbabilities, Shapes.Declare(DataType.Float, "targets"));
+        if (kind == TrainingGraphKind.Gradient)
+        {
+            IReadOnlyList<Value> gradients = Differentiator.Differentiate(graph, loss.Logits, loss.LogitsGradient(), parameters);
+            foreach ((Value parameter, Value gradient) in parameters.Zip(gradients))
+            {
+                string name = $"{parameter.Name}_gradient";
+                graph.AddOutput(graph.AddNode("Identity", Domains.Standard, name, [gradient], [name]).Output, parameter.Type!);
+            }
+        }
+    }
+
+    private static void RemoveWhatIsNotRead(OnnxGraph graph)
+    {
+        graph.RemoveUnused();
+        foreach (Value input in graph.Inputs.Where(input => input.Uses.Count == 0).ToArray())
+        {
+            graph.RemoveInput(input);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Lowering;
+
+/// <summary>Lowers a recognised decoder: fused operators become differentiable ones, the key/value cache goes, a whole sequence comes in at once.</summary>
+internal static class DecoderLowering
+{
+    private const string InputIds = "input_ids";
+    private const string AttentionMask = "attention_mask";
+
+    /// <summary>Rewrites the model in place; its only output left is the logits.</summary>
+    /// <exception cref="ModelRefusedException">A part of the decoder has no lowering.</exception>
+    public static (IReadOnlyList<LoweredSite> Sites, SequenceFacts Sequence) Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites)
+    {
+        OnnxGraph graph = model.Graph;
+        if (sites.Select(site => (site, reason: GroupQueryAttentionLowering.WhyNot(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
+        {
+            throw new ModelRefusedException($"Layer {culprit.site.Layer} cannot be trained: {why}", $"{model.Path}, {culprit.site.Core}");
+        }
+        if (sites[0].ElementType != DataType.Float)
+        {
+            throw new ModelRefusedException("The model's activations are not of float32", model.Path, sites[0].ElementType.ToString(), "a float32, int4 or int8 export for cpu", "train on the cpu export; the adapter then serves the others with --any-base");
+        }
+        foreach (Value output in graph.Outputs.Where(output => output.Name != "logits").ToArray())
+        {
+            graph.RemoveOutput(output);
+        }
+        SequenceFacts sequence = new(graph, Require(model, InputIds), Require(model, AttentionMask));
+        LoweredSite[] lowered = [.. sites.Select(site => GroupQueryAttentionLowering.Lower(graph, site, sequence))];
+        NormalizationLowering.Apply(graph);
+        UseExactActivations(graph);
+        return (lowered, sequence);
+    }
+
+    /// <summary>Training wants float32 activations (accuracy level 1), not activations rounded to int8 (level 4).</summary>
+    private static void UseExactActivations(OnnxGraph graph)
+    {
+        foreach (Node node in graph.Nodes.Where(node => node.Is("MatMulNBits", Domains.Microsoft)))
+        {
+            node.Attributes.Set(NodeAttributes.Of("accuracy_level", 1L));
+        }
+    }
+
+    private static Value Require(OnnxModel model, string name) => model.Graph.Find(name) is { IsGraphInput: true } input
+        ? input
+        : throw new ModelRefusedException("The model lacks an input that training needs", model.Path, $"no input '{name}'", "inputs input_ids and attention_mask");
+}

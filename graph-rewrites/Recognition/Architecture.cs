@@ -1,0 +1,29 @@
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.GraphRewrites.Recognition;
+
+/// <summary>The sizes that an adapter depends on, equal in all layers.</summary>
+/// <param name="HiddenSize">d, elements of a token.</param>
+/// <param name="Layers">L, attention sites.</param>
+/// <param name="QueryHeads">H, query heads of a layer: gates of a layer.</param>
+/// <param name="KeyValueHeads">G, key/value heads of a layer.</param>
+/// <param name="HeadSize">Elements of a head.</param>
+public sealed record Architecture(int HiddenSize, int Layers, int QueryHeads, int KeyValueHeads, int HeadSize)
+{
+    /// <summary>The number of values that an adapter trains: N * d + (L - start layer) * H.</summary>
+    /// <param name="tokens">N, at least 1.</param>
+    /// <param name="startLayer">The first adapted layer.</param>
+    public long TrainableParameters(int tokens, int startLayer) => ((long)tokens * HiddenSize) + ((long)(Layers - startLayer) * QueryHeads);
+
+    /// <summary>The common sizes of all sites.</summary>
+    /// <exception cref="ModelRefusedException">Two layers differ.</exception>
+    public static Architecture Of(IReadOnlyList<AttentionSite> sites, string file)
+    {
+        ArgumentNullException.ThrowIfNull(sites);
+        Architecture[] each = [.. sites.Select(site => new Architecture((int)site.HiddenSize, sites.Count, site.QueryHeads, site.KeyValueHeads, site.HeadSize))];
+        int other = Array.FindIndex(each, architecture => architecture != each[0]);
+        return other < 0
+            ? each[0]
+            : throw new ModelRefusedException("The layers of the model differ", $"{file}, layer {other}", each[other].ToString(), each[0].ToString(), "name the layers to adapt, or another model");
+    }
+}

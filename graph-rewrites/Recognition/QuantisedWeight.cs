@@ -1,0 +1,67 @@
+using AlignerOnnx.Graph;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Recognition;
+
+/// <summary>
+/// The weight of a MatMulNBits node: N rows of K elements, each row cut into blocks that share a scale and a zero point.
+/// Source: ONNX Runtime's contrib operator documentation, com.microsoft.MatMulNBits.
+/// </summary>
+/// <param name="Node">The node.</param>
+/// <param name="Rows">N, the output size.</param>
+/// <param name="Columns">K, the input size.</param>
+/// <param name="Bits">Bits of an element: 4 or 8.</param>
+/// <param name="BlockSize">Elements in a block: a power of two, at least 16.</param>
+public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bits, long BlockSize)
+{
+    /// <summary>Blocks in a row; the last one may be padded.</summary>
+    public long BlocksPerRow => (Columns + BlockSize - 1) / BlockSize;
+
+    /// <summary>Elements in a row with the padding.</summary>
+    public long PaddedColumns => BlocksPerRow * BlockSize;
+
+    /// <summary>The elements, uint8 [N, blocks, block size * bits / 8], low bits first.</summary>
+    public Value Elements => Node.Input(1)!;
+
+    /// <summary>The scales, N * blocks.</summary>
+    public Value Scales => Node.Input(2)!;
+
+    /// <summary>The zero points, packed like the elements with each row padded to whole bytes; null means 2^(bits-1).</summary>
+    public Value? ZeroPoints => Node.Input(3);
+
+    /// <summary>Bytes of zero points in a row.</summary>
+    public long ZeroPointBytesPerRow => ((BlocksPerRow * Bits) + 7) / 8;
+
+    /// <summary>Reads the facts of a MatMulNBits node that <see cref="Misfit"/> accepts.</summary>
+    public static QuantisedWeight Of(Node node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        return new QuantisedWeight(node, node.Attributes.Int("N", 0), node.Attributes.Int("K", 0), (int)node.Attributes.Int("bits", 4), node.Attributes.Int("block_size", 0));
+    }
+
+    /// <summary>Why the weight cannot be used; null where it can. Attributes are checked against the tensors, as crafted ones can make native code read past them.</summary>
+    public static string? Misfit(Node node)
+    {
+        QuantisedWeight weight = Of(node);
+        if (weight.Bits is not (4 or 8) || weight.BlockSize is < 16 or > 4096 || !long.IsPow2(weight.BlockSize)
+            || weight.Rows is < 1 or > int.MaxValue || weight.Columns is < 1 or > int.MaxValue)
+        {
+            return $"bits {weight.Bits}, block size {weight.BlockSize}, N {weight.Rows}, K {weight.Columns} are out of range";
+        }
+        if (node.Attributes.Int("weight_prepacked", 0) != 0)
+        {
+            return "the weight is prepacked for one device and cannot be read back";
+        }
+        if (node.Input(4) is not null)
+        {
+            return "the weight has a group index (act-order quantisation)";
+        }
+        return node.Input(1) is not { Initializer: { ElementType: DataType.Uint8 } elements } || elements.Count != weight.Rows * weight.PaddedColumns * weight.Bits / 8
+            ? "the quantised weight does not have N * blocks * block size elements"
+            : node.Input(2) is not { Initializer: { } scales } || scales.Count != weight.Rows * weight.BlocksPerRow
+            ? "the scales do not number N * blocks"
+            : node.Input(3) is { } zeroPoints && (zeroPoints.Initializer is not { ElementType: DataType.Uint8 } stored || stored.Count != weight.Rows * weight.ZeroPointBytesPerRow)
+            ? "the zero points are not packed bytes of N rows"
+            : null;
+    }
+}

@@ -1,0 +1,60 @@
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.GraphRewrites.Recognition;
+
+/// <summary>One attention core with what was recognised of it.</summary>
+/// <param name="Layer">The layer, from 0, in execution order.</param>
+/// <param name="Core">The attention node.</param>
+/// <param name="Match">The site, or why there is none.</param>
+public sealed record AttentionCore(int Layer, Node Core, Match<AttentionSite> Match);
+
+/// <summary>The attention cores of a model in execution order.</summary>
+public sealed class RecognisedModel
+{
+    private static readonly IAttentionRecogniser[] Recognisers = [new GroupQueryAttentionRecogniser()];
+
+    private RecognisedModel(OnnxModel model, IReadOnlyList<AttentionCore> cores)
+    {
+        Model = model;
+        Cores = cores;
+    }
+
+    /// <summary>The model.</summary>
+    public OnnxModel Model { get; }
+
+    /// <summary>Every attention core, patchable or not.</summary>
+    public IReadOnlyList<AttentionCore> Cores { get; }
+
+    /// <summary>Looks at every node of a model.</summary>
+    public static RecognisedModel Of(OnnxModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        List<AttentionCore> cores = [];
+        foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
+        {
+            IAttentionRecogniser? recogniser = Array.Find(Recognisers, r => r.LooksFor(node));
+            cores.Add(new AttentionCore(cores.Count, node, recogniser?.Recognise(node, cores.Count)
+                ?? Match<AttentionSite>.Fail($"the attention form {node.OpType} is not supported", node)));
+        }
+        return new RecognisedModel(model, cores);
+    }
+
+    /// <summary>All sites; a model is patched completely or refused.</summary>
+    /// <exception cref="ModelRefusedException">There is no attention core, one cannot be patched, or the layers differ.</exception>
+    public IReadOnlyList<AttentionSite> RequireSites()
+    {
+        string file = Model.Path ?? "the model";
+        if (Cores.Count == 0)
+        {
+            throw new ModelRefusedException("The model has no attention", file, $"{Model.Graph.Nodes.Count} nodes, none of them an attention core", "a decoder of the LLaMA family", "run `aligner inspect` on it, or name another model");
+        }
+        if (Cores.FirstOrDefault(core => !core.Match.Success) is { } failed)
+        {
+            throw new ModelRefusedException($"Layer {failed.Layer} cannot be patched: {failed.Match.Reason}", $"{file}, {failed.Core}", failed.Match.Culprit,
+                "GroupQueryAttention between projections and an output projection, as exports of the LLaMA family have it", "run `aligner inspect --explain` to see every layer");
+        }
+        AttentionSite[] sites = [.. Cores.Select(core => core.Match.Found!)];
+        Architecture.Of(sites, file);
+        return sites;
+    }
+}

@@ -1,0 +1,21 @@
+using System.Runtime.InteropServices;
+
+namespace AlignerOnnx.Adapters;
+
+/// <summary>One tensor of a safetensors file.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="DataType">The element type as the format names it: F32, F16, BF16, F64, I64, I32, U8, BOOL.</param>
+/// <param name="Shape">The shape.</param>
+/// <param name="Data">The bytes, little-endian, row-major.</param>
+public sealed record SafetensorsTensor(string Name, string DataType, IReadOnlyList<long> Shape, ReadOnlyMemory<byte> Data)
+{
+    /// <summary>Makes a float32 tensor.</summary>
+    public static SafetensorsTensor Of(string name, ReadOnlySpan<float> data, params IReadOnlyList<long> shape) =>
+        new(name, "F32", shape, MemoryMarshal.AsBytes(data).ToArray());
+
+    /// <summary>The elements of a float32 tensor.</summary>
+    /// <exception cref="InvalidOperationException">The tensor is of another type.</exception>
+    public float[] ToSingles() => DataType == "F32"
+        ? MemoryMarshal.Cast<byte, float>(Data.Span).ToArray()
+        : throw new InvalidOperationException($"Tensor '{Name}' is of {DataType}, not F32.");
+}

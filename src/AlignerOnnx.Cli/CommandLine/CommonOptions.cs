@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary>Arguments and options that several commands share, so that they read the same everywhere.</summary>
+internal static class CommonOptions
+{
+    public const string JsonName = "--json";
+
+    public static Option<bool> Json() => new(JsonName) { Description = "Write one JSON document to stdout; messages go to stderr." };
+
+    public static Argument<string> Model(string name = "MODEL", string description = "A model folder or an .onnx file.") =>
+        new(name) { Description = description };
+
+    public static Option<string> OutputFolder(string description) =>
+        new("--output", "-o") { Description = description, HelpName = "DIR", Required = true };
+
+    public static Option<string[]> Adapters() =>
+        new("--adapter", "-a") { Description = "An adapter folder; may be given several times.", HelpName = "ADAPTER", DefaultValueFactory = _ => [] };
+
+    public static Option<string?> Adapter() =>
+        new("--adapter", "-a") { Description = "The adapter to use; without it the base model answers.", HelpName = "ADAPTER" };
+
+    public static Option<bool> AnyBase() =>
+        new("--any-base") { Description = "Accept an adapter of another quantisation of the same architecture." };
+
+    public static Option<int> Seed() =>
+        new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => 1 };
+
+    public static Option<int> Tokens() =>
+        Whole("--tokens", "Tokens shared by every layer; the paper's adapters have 1 or 10.", standard: 1, least: 1, most: 1024);
+
+    public static Option<int> StartLayer() =>
+        Whole("--start-layer", "The first adapted layer, from 0; at most the model's last one.", standard: 2, least: 0);
+
+    /// <summary>A whole number with a smallest and a largest value; anything else is a usage error that names the range.</summary>
+    public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>
+        Ranged(name, "N", description, standard, least, most, most == int.MaxValue ? $"a whole number, {least} or more" : $"a whole number from {least} to {most}");
+
+    /// <summary>A number with a smallest and a largest value.</summary>
+    public static Option<double> Number(string name, string description, double standard, double least, double most) =>
+        Ranged(name, "X", description, standard, least, most, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
+
+    // Parsed here and not by the library, whose message would name .NET types.
+    private static Option<T> Ranged<T>(string name, string helpName, string description, T standard, T least, T most, string expected)
+        where T : struct, INumber<T> => new(name)
+        {
+            Description = description,
+            HelpName = helpName,
+            DefaultValueFactory = _ => standard,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[^1].Value;
+                if (T.TryParse(text, CultureInfo.InvariantCulture, out T value) && value >= least && value <= most)
+                {
+                    return value;
+                }
+                result.AddError($"{name} is '{text}'; it must be {expected}.");
+                return standard;
+            },
+        };
+}

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using AlignerOnnx.Adapters;
+using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.GraphRewrites.Recognition;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary><c>aligner patch</c>: a model folder with slots for adapters, made from a base model that is only read.</summary>
+internal sealed class PatchCommand : AlignerCommand
+{
+    private readonly Argument<string> _model = CommonOptions.Model();
+    private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
+    private readonly Option<string> _slots = new("--slots")
+    {
+        Description = "The slot layout.",
+        HelpName = "LAYOUT",
+        DefaultValueFactory = _ => OneTokenInjection.Layout,
+    };
+    private readonly Option<WeightCopy> _weights = new("--weights")
+    {
+        Description = "copy: cloned where the file system can. link: hard links, which need no space; onnx.checker then refuses the data files, of the original too.",
+        HelpName = "copy|link",
+        DefaultValueFactory = _ => WeightCopy.Copy,
+    };
+
+    public PatchCommand() : base("patch", "Make a patched copy of a model: with slots for adapters, and the base model's answers while they are empty.")
+    {
+        _slots.AcceptOnlyFromAmong(OneTokenInjection.Layout);
+        Arguments.Add(_model);
+        Options.Add(_output);
+        Options.Add(_slots);
+        Options.Add(_weights);
+    }
+
+    public override IReadOnlyList<string> Examples => ["aligner patch models/pocket/model-int4 -o pocket-patched"];
+
+    protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
+    {
+        string destination = Path.GetFullPath(parsed.GetRequiredValue(_output));
+        WeightCopy weights = parsed.GetValue(_weights);
+        if (weights == WeightCopy.Link)
+        {
+            output.Message("aligner: the weights are hard links: onnx.checker will refuse the data files, of the original model too");
+        }
+        PatchFacts facts = ModelPatcher.Patch(parsed.GetRequiredValue(_model), destination, weights);
+        Architecture sizes = facts.Architecture;
+        output.Result(new Report(destination, facts.Layout, facts.Slot, sizes.Layers, facts.BaseFile, facts.BaseFingerprint), report =>
+        {
+            output.Line($"{report.Output}");
+            output.Line($"  slots             {report.Slots}: {report.Slot} [b, {sizes.Layers}, {sizes.HiddenSize}], added after the output projection of {sizes.Layers} attention sites");
+            output.Line($"  base              {report.Base}");
+            output.Line($"  base fingerprint  {report.BaseFingerprint}");
+        });
+        return Task.FromResult(ExitCodes.Done);
+    }
+
+    /// <summary>What <c>aligner patch --json</c> writes.</summary>
+    private sealed record Report(string Output, string Slots, string Slot, int Sites, string Base, string BaseFingerprint);
+}

@@ -1,0 +1,104 @@
+using AlignerOnnx.Graph;
+using Microsoft.ML.OnnxRuntimeGenAI;
+using NativeAdapters = Microsoft.ML.OnnxRuntimeGenAI.Adapters;
+
+namespace AlignerOnnx.GenAI;
+
+/// <summary>The adapters that a model has loaded. One that is unloaded while generations use it leaves memory when the last of them ends.</summary>
+internal sealed class AdapterSet(Model model) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly NativeAdapters _native = new(model);
+    private readonly Dictionary<string, Entry> _byName = new(StringComparer.Ordinal);
+    private int _lastNumber;
+
+    internal IReadOnlyList<string> Names
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _byName.Keys];
+            }
+        }
+    }
+
+    internal void Load(string name, string path)
+    {
+        lock (_gate)
+        {
+            if (_byName.ContainsKey(name))
+            {
+                throw new ArgumentException($"An adapter named {name} is loaded already; unload it first.", nameof(name));
+            }
+            // Numbered, so that a name is free again at once after unloading.
+            Entry entry = new($"{++_lastNumber}");
+            try
+            {
+                _native.LoadAdapter(path, entry.NativeName);
+            }
+            catch (OnnxRuntimeGenAIException e)
+            {
+                throw new AdapterRefusedException("ONNX Runtime cannot load the adapter", path, e.Message, inner: e);
+            }
+            _byName.Add(name, entry);
+        }
+    }
+
+    internal void Unload(string name)
+    {
+        lock (_gate)
+        {
+            if (!_byName.Remove(name, out Entry? entry))
+            {
+                throw NotLoaded(name);
+            }
+            entry.Wanted = false;
+            UnloadIfIdle(entry);
+        }
+    }
+
+    /// <summary>Makes the adapter active in a generator and keeps it loaded until <see cref="Release"/>.</summary>
+    internal Entry Activate(string name, Generator generator)
+    {
+        lock (_gate)
+        {
+            Entry entry = _byName.GetValueOrDefault(name) ?? throw NotLoaded(name);
+            generator.SetActiveAdapter(_native, entry.NativeName);
+            entry.Users++;
+            return entry;
+        }
+    }
+
+    /// <summary>To be called after the generator is disposed.</summary>
+    internal void Release(Entry entry)
+    {
+        lock (_gate)
+        {
+            entry.Users--;
+            UnloadIfIdle(entry);
+        }
+    }
+
+    public void Dispose() => _native.Dispose();
+
+    private void UnloadIfIdle(Entry entry)
+    {
+        if (!entry.Wanted && entry.Users == 0)
+        {
+            _native.UnloadAdapter(entry.NativeName);
+        }
+    }
+
+    private ArgumentException NotLoaded(string name) =>
+        new($"No adapter named {name} is loaded. Loaded: {(_byName.Count == 0 ? "none" : string.Join(", ", _byName.Keys))}.", nameof(name));
+
+    internal sealed class Entry(string nativeName)
+    {
+        internal string NativeName => nativeName;
+
+        internal bool Wanted { get; set; } = true;
+
+        internal int Users { get; set; }
+    }
+}

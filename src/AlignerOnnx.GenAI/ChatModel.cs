@@ -1,0 +1,250 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using System.Threading.Channels;
+using AlignerOnnx.Graph;
+using Microsoft.ML.OnnxRuntimeGenAI;
+
+namespace AlignerOnnx.GenAI;
+
+/// <summary>
+/// A language model that ONNX Runtime GenAI runs, with its tokenizer, its chat template and any number of loaded adapters. Members may be
+/// called from many threads; generations run side by side, each with its own adapter.
+/// </summary>
+public sealed class ChatModel : IDisposable
+{
+    private readonly NativeModel _native;
+    private readonly GenAIConfig _config;
+    private readonly Lock _tokenizerGate = new();
+    private bool _disposed;
+
+    /// <summary>Loads a GenAI model folder. Base models work too; adapters need a patched model.</summary>
+    /// <param name="folder">The folder that holds genai_config.json.</param>
+    /// <exception cref="ModelRefusedException">The folder is not a GenAI model, is unsafe, or cannot be loaded.</exception>
+    public ChatModel(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        Folder = Path.GetFullPath(folder);
+        _config = GenAIConfig.Read(Folder);
+        Slots = ModelSlots.Read(_config.DecoderPath);
+        _native = new NativeModel(Folder);
+    }
+
+    /// <summary>The model's folder, as a full path.</summary>
+    public string Folder { get; }
+
+    /// <summary>The most tokens of prompt and answer together.</summary>
+    public int ContextLength => _config.MaxLength;
+
+    /// <summary>The inputs that an adapter may set; empty for a model that is not patched.</summary>
+    public IReadOnlyList<Slot> Slots { get; }
+
+    /// <summary>The names of the loaded adapters.</summary>
+    public IReadOnlyList<string> Adapters => _native.Adapters.Names;
+
+    /// <summary>Turns a conversation into prompt text with the model's own chat template.</summary>
+    /// <param name="turns">The messages, oldest first.</param>
+    /// <param name="addGenerationPrompt">Whether to end with the words that open the model's answer; true for generation.</param>
+    /// <exception cref="ArgumentException">The template does not take these turns; the message says why.</exception>
+    public string ApplyChatTemplate(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt = true)
+    {
+        ArgumentNullException.ThrowIfNull(turns);
+        string messages = MessagesJson(turns);
+        try
+        {
+            return WithTokenizer(t => t.ApplyChatTemplate(null, messages, null, addGenerationPrompt));
+        }
+        catch (OnnxRuntimeGenAIException e)
+        {
+            throw new ArgumentException($"The model's chat template does not take this conversation: {e.Message}", nameof(turns), e);
+        }
+    }
+
+    /// <summary>Splits a text into token numbers.</summary>
+    /// <param name="text">Any text; the names of special tokens in it become those tokens.</param>
+    public int[] Encode(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (text.Length == 0)
+        {
+            return [];
+        }
+        return WithTokenizer(t =>
+        {
+            using Sequences sequences = t.Encode(text);
+            return sequences[0].ToArray();
+        });
+    }
+
+    /// <summary>The text of some tokens.</summary>
+    /// <param name="ids">Token numbers of this model's vocabulary.</param>
+    public string Decode(ReadOnlySpan<int> ids)
+    {
+        if (ids.IsEmpty)
+        {
+            return "";
+        }
+        int[] copy = ids.ToArray();
+        return WithTokenizer(t => t.Decode(copy));
+    }
+
+    /// <summary>Loads a compiled adapter, after checking that each of its parameters fits a slot of the model.</summary>
+    /// <param name="name">What requests call it; must be free.</param>
+    /// <param name="onnxAdapterPath">The .onnx_adapter file. It is mapped into memory: do not write to it while it is loaded.</param>
+    /// <exception cref="AdapterRefusedException">The file is damaged or does not fit the model.</exception>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    public void LoadAdapter(string name, string onnxAdapterPath)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentException.ThrowIfNullOrWhiteSpace(onnxAdapterPath);
+        string path = Path.GetFullPath(onnxAdapterPath);
+        AdapterFit.Require(path, CompiledAdapterFile.Read(path), Slots);
+        WithModel(() => _native.Adapters.Load(name, path));
+    }
+
+    /// <summary>Unloads an adapter. Generations that use it finish undisturbed; its name is free at once.</summary>
+    /// <param name="name">The name it was loaded under.</param>
+    /// <exception cref="ArgumentException">No adapter of that name is loaded.</exception>
+    public void UnloadAdapter(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        WithModel(() => _native.Adapters.Unload(name));
+    }
+
+    /// <summary>Generates on the calling thread, one token a step; leaving the loop early frees the generation.</summary>
+    /// <param name="request">What to generate.</param>
+    /// <param name="cancellation">Ends the generation before its next token.</param>
+    /// <returns>At least one token; the last one says why the answer ended.</returns>
+    /// <exception cref="ArgumentException">A value of the request is outside its range, or (from the first step) the adapter is not loaded.</exception>
+    /// <exception cref="PromptTooLongException">From the first step: the prompt fills the context.</exception>
+    /// <exception cref="OperationCanceledException">From any step: cancelled.</exception>
+    public IEnumerable<GeneratedToken> Generate(GenerationRequest request, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        request.Check();
+        return GenerationLoop.Run(_native, _config, request, cancellation);
+    }
+
+    /// <summary>As <see cref="Generate"/>, on a thread of its own, so that the caller's thread is free while the model computes.</summary>
+    /// <inheritdoc cref="Generate"/>
+    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        IEnumerable<GeneratedToken> tokens = Generate(request, ended.Token);
+        // Unbounded: an answer is short, and a slow reader should not keep a generation's memory longer than needed.
+        Channel<GeneratedToken> channel = Channel.CreateUnbounded<GeneratedToken>(new() { SingleReader = true, SingleWriter = true });
+        Task producer = Task.Factory.StartNew(() => Fill(channel.Writer, tokens), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            await foreach (GeneratedToken token in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                yield return token;
+            }
+        }
+        finally
+        {
+            // The generator must be gone before the caller goes on, whichever way the loop was left.
+            await ended.CancelAsync().ConfigureAwait(false);
+            await producer.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Generates the answers of several prompts with the same adapter and options, for evaluation.</summary>
+    /// <param name="prompts">The prompts as text, chat template applied.</param>
+    /// <param name="adapter">The name of a loaded adapter; null for the base model.</param>
+    /// <param name="options">How to generate; its prompt and adapter are replaced. Null: greedily, to the end.</param>
+    /// <param name="cancellation">Ends the generation before its next token.</param>
+    /// <returns>One answer a prompt, in the same order.</returns>
+    public IReadOnlyList<string> GenerateBatch(
+        IReadOnlyList<string> prompts, string? adapter = null, GenerationRequest? options = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        GenerationRequest template = options ?? new GenerationRequest { PromptIds = [], Temperature = 0 };
+        return [.. prompts.Select(prompt => Answer(template with { PromptIds = Encode(prompt), Adapter = adapter }, cancellation))];
+    }
+
+    /// <summary>Frees the model; memory goes when the last running generation has ended.</summary>
+    public void Dispose()
+    {
+        if (!Interlocked.Exchange(ref _disposed, true))
+        {
+            _native.LetGo();
+        }
+    }
+
+    private string Answer(GenerationRequest request, CancellationToken cancellation)
+    {
+        StringBuilder answer = new();
+        foreach (GeneratedToken token in Generate(request, cancellation))
+        {
+            answer.Append(token.Text);
+        }
+        return answer.ToString();
+    }
+
+    private static void Fill(ChannelWriter<GeneratedToken> writer, IEnumerable<GeneratedToken> tokens)
+    {
+        Exception? failure = null;
+        try
+        {
+            foreach (GeneratedToken token in tokens)
+            {
+                writer.TryWrite(token);
+            }
+        }
+#pragma warning disable CA1031 // Every failure goes to the reader, which throws it again.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            failure = e;
+        }
+        writer.Complete(failure);
+    }
+
+    private void WithModel(Action action)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _native.Hold();
+        try
+        {
+            action();
+        }
+        finally
+        {
+            _native.LetGo();
+        }
+    }
+
+    private T WithTokenizer<T>(Func<Tokenizer, T> use)
+    {
+        T result = default!;
+        WithModel(() =>
+        {
+            // The native tokenizer does not promise to be safe for several threads.
+            lock (_tokenizerGate)
+            {
+                result = use(_native.Tokenizer);
+            }
+        });
+        return result;
+    }
+
+    private static string MessagesJson(IReadOnlyList<ChatTurn> turns)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter writer = new(stream))
+        {
+            writer.WriteStartArray();
+            foreach (ChatTurn turn in turns)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("role", turn.Role);
+                writer.WriteString("content", turn.Content);
+                writer.WriteEndObject();
+            }
+            writer.WriteEndArray();
+        }
+        return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+    }
+}

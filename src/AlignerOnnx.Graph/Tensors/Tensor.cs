@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using Google.Protobuf;
+using Onnx;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.Graph;
+
+/// <summary>A stored tensor. Its bytes stay where they are (inside the .onnx file or in an external data file) until somebody reads them.</summary>
+public sealed class Tensor
+{
+    internal Tensor(TensorProto proto, string? folder)
+    {
+        Proto = proto;
+        Folder = folder;
+    }
+
+    /// <summary>The element type.</summary>
+    public DataType ElementType => (DataType)Proto.DataType;
+
+    /// <summary>The shape.</summary>
+    public IReadOnlyList<long> Shape => Proto.Dims;
+
+    /// <summary>The number of elements.</summary>
+    public long Count => Proto.Dims.Aggregate(1L, (product, dimension) => checked(product * dimension));
+
+    /// <summary>The stored form, shared with the model: do not change it.</summary>
+    public TensorProto Proto { get; }
+
+    /// <summary>The folder that holds its external data; null where there is none.</summary>
+    public string? Folder { get; }
+
+    /// <summary>Whether the bytes lie in an external data file.</summary>
+    public bool IsExternal => Proto.DataLocation == DataLocation.External;
+
+    /// <summary>Reads the bytes: little-endian, row-major, 4-bit elements two to a byte with the low nibble first.</summary>
+    /// <exception cref="ModelRefusedException">The stored bytes are missing or of another length than type and shape say.</exception>
+    public byte[] ReadBytes()
+    {
+        byte[] bytes = IsExternal ? ExternalData.Read(Proto, Folder) : InlineBytes();
+        long expected = ElementTypes.ByteLength(ElementType, Count);
+        return bytes.Length == expected
+            ? bytes
+            : throw new ModelRefusedException("A tensor's data has the wrong length", $"initializer '{Proto.Name}'", $"{bytes.Length} bytes", $"{expected} bytes", "export the model again");
+    }
+
+    /// <summary>Reads a tensor of float32, float16 or bfloat16 as float32.</summary>
+    /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
+    public float[] ReadSingles()
+    {
+        byte[] bytes = ReadBytes();
+        return ElementType switch
+        {
+            DataType.Float => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
+            DataType.Float16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
+            DataType.Bfloat16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
+            _ => throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16"),
+        };
+    }
+
+    /// <summary>Reads a tensor of int64 or int32 as int64.</summary>
+    /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
+    public long[] ReadInt64s() => ElementType switch
+    {
+        DataType.Int64 => MemoryMarshal.Cast<byte, long>(ReadBytes()).ToArray(),
+        DataType.Int32 => Array.ConvertAll(MemoryMarshal.Cast<byte, int>(ReadBytes()).ToArray(), number => (long)number),
+        _ => throw new ModelRefusedException("A tensor is not of integers", $"initializer '{Proto.Name}'", ElementType.ToString(), "int64 or int32"),
+    };
+
+    /// <summary>Makes a float32 tensor that is stored inside the model.</summary>
+    public static TensorProto Of(string name, ReadOnlySpan<float> data, params ReadOnlySpan<long> shape) => Inline(name, DataType.Float, MemoryMarshal.AsBytes(data), shape);
+
+    /// <summary>Makes an int64 tensor that is stored inside the model.</summary>
+    public static TensorProto Of(string name, ReadOnlySpan<long> data, params ReadOnlySpan<long> shape) => Inline(name, DataType.Int64, MemoryMarshal.AsBytes(data), shape);
+
+    /// <summary>Makes a tensor from its bytes.</summary>
+    public static TensorProto Inline(string name, DataType type, ReadOnlySpan<byte> bytes, params ReadOnlySpan<long> shape)
+    {
+        TensorProto tensor = new() { Name = name, DataType = (int)type, RawData = ByteString.CopyFrom(bytes) };
+        tensor.Dims.AddRange(shape.ToArray());
+        return tensor;
+    }
+
+    private byte[] InlineBytes() => Proto switch
+    {
+        { HasRawData: true } => Proto.RawData.ToByteArray(),
+        { FloatData.Count: > 0 } => MemoryMarshal.AsBytes(Proto.FloatData.ToArray().AsSpan()).ToArray(),
+        { Int64Data.Count: > 0 } => MemoryMarshal.AsBytes(Proto.Int64Data.ToArray().AsSpan()).ToArray(),
+        { Int32Data.Count: > 0 } => ElementTypes.FromInt32Field(ElementType, Proto.Int32Data),
+        { DoubleData.Count: > 0 } => MemoryMarshal.AsBytes(Proto.DoubleData.ToArray().AsSpan()).ToArray(),
+        { Uint64Data.Count: > 0 } => MemoryMarshal.AsBytes(Proto.Uint64Data.ToArray().AsSpan()).ToArray(),
+        _ => [],
+    };
+}

@@ -1,0 +1,22 @@
+namespace AlignerOnnx.Serving;
+
+/// <summary>A request that is answered with an error object.</summary>
+internal sealed class ApiException(int status, string message, string? param = null, string? code = null) : Exception(message)
+{
+    internal int Status => status;
+
+    internal ErrorBody Body => new(new ErrorDetail(Message, TypeOf(status), param, code));
+
+    internal static ApiException Invalid(string message, string? param, string? code = null) => new(StatusCodes.Status400BadRequest, message, param, code);
+
+    internal static ApiException NoSuchModel(string name) =>
+        new(StatusCodes.Status404NotFound, $"The model '{name}' does not exist. GET /v1/models lists those that do.", "model", "model_not_found");
+
+    private static string TypeOf(int status) => status switch
+    {
+        StatusCodes.Status401Unauthorized => "authentication_error",
+        StatusCodes.Status429TooManyRequests => "rate_limit_error",
+        >= 500 => "server_error",
+        _ => "invalid_request_error",
+    };
+}

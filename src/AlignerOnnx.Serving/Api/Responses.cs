@@ -1,0 +1,43 @@
+using System.Text.Json.Serialization;
+
+namespace AlignerOnnx.Serving;
+
+internal sealed record ChatCompletion(string Id, string Object, long Created, string Model, IReadOnlyList<Choice> Choices, Usage Usage);
+
+internal sealed record Choice(int Index, AnswerMessage Message, string FinishReason);
+
+internal sealed record AnswerMessage(string Role, string Content);
+
+/// <summary>One event of a streamed answer.</summary>
+internal sealed record ChatCompletionChunk(string Id, string Object, long Created, string Model, IReadOnlyList<ChunkChoice> Choices)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Usage? Usage { get; init; }
+}
+
+internal sealed record ChunkChoice(int Index, Delta Delta, string? FinishReason);
+
+internal sealed record Delta
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Role { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Content { get; init; }
+}
+
+internal sealed record Usage(int PromptTokens, int CompletionTokens)
+{
+    public int TotalTokens => PromptTokens + CompletionTokens;
+}
+
+internal sealed record ModelList(string Object, IReadOnlyList<ModelCard> Data);
+
+/// <summary>A model as vLLM lists it: an adapter's parent is its base model.</summary>
+internal sealed record ModelCard(string Id, string Object, long Created, string OwnedBy, string Root, string? Parent, int MaxModelLen);
+
+internal sealed record ErrorBody(ErrorDetail Error);
+
+internal sealed record ErrorDetail(string Message, string Type, string? Param, string? Code);
+
+internal sealed record Health(string Status);

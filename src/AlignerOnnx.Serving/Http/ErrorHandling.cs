@@ -1,0 +1,44 @@
+using System.Text.Json;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>Answers failures with error objects.</summary>
+internal static partial class ErrorHandling
+{
+    internal static async Task Run(HttpContext context, RequestDelegate next, ILogger logger)
+    {
+        try
+        {
+            await next(context);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client has gone; nobody reads an answer.
+        }
+        catch (ApiException e) when (!context.Response.HasStarted)
+        {
+            await WriteAsync(context, e);
+        }
+#pragma warning disable CA1031 // One request's failure, of whatever kind, must not end the server.
+        catch (Exception e) when (!context.Response.HasStarted)
+#pragma warning restore CA1031
+        {
+            LogFailure(logger, e);
+            await WriteAsync(context, Unexpected());
+        }
+    }
+
+    internal static Task WriteAsync(HttpContext context, ApiException error)
+    {
+        context.Response.StatusCode = error.Status;
+        return context.Response.WriteAsJsonAsync(error.Body, ApiJson.Default.ErrorBody);
+    }
+
+    /// <summary>Tells nothing about the inside; the log does.</summary>
+    internal static ApiException Unexpected() => new(StatusCodes.Status500InternalServerError, "The server failed to answer; its log says why.", code: "internal_error");
+
+    internal static string ToJson(ApiException error) => JsonSerializer.Serialize(error.Body, ApiJson.Default.ErrorBody);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A request failed")]
+    internal static partial void LogFailure(ILogger logger, Exception exception);
+}

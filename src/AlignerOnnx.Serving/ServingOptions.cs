@@ -1,0 +1,74 @@
+namespace AlignerOnnx.Serving;
+
+/// <summary>What to serve, where, to whom and within which limits.</summary>
+public sealed record ServingOptions
+{
+    /// <summary>The GenAI model folder; a patched one where there are adapters.</summary>
+    public required string ModelFolder { get; init; }
+
+    /// <summary>What clients call the base model; null (the default) for the folder's name.</summary>
+    public string? BaseModelName { get; init; }
+
+    /// <summary>The adapters to serve beside the base model; none by default.</summary>
+    public IReadOnlyList<AdapterSource> Adapters { get; init; } = [];
+
+    /// <summary>The http addresses to listen on; port 0 takes a free one. Default: loopback, port 5080.</summary>
+    public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:5080"];
+
+    /// <summary>The key that clients must send as a bearer token; null (the default) for none, which only loopback addresses allow.</summary>
+    public string? ApiKey { get; init; }
+
+    /// <summary>The largest request body in bytes, 1 KiB to 1 GiB; 1 MiB by default.</summary>
+    public long MaxBodyBytes { get; init; } = 1 << 20;
+
+    /// <summary>The most tokens that one answer may have, at least 1; 4096 by default.</summary>
+    public int MaxTokens { get; init; } = 4096;
+
+    /// <summary>How many answers are generated at once, 1 to 1024; 4 by default.</summary>
+    public int MaxConcurrency { get; init; } = 4;
+
+    /// <summary>How many requests may wait for their turn, 0 to 65536; 32 by default. Further ones get status 429.</summary>
+    public int QueueLength { get; init; } = 32;
+
+    /// <summary>The longest time from a request's arrival to its last token, 1 ms to 1 day; 5 minutes by default.</summary>
+    public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>The base model's name with its default applied.</summary>
+    internal string BaseName => BaseModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(ModelFolder)));
+
+    /// <summary>Checks every value, and that strangers cannot reach the server without a key.</summary>
+    /// <exception cref="ArgumentException">A value is outside its range, a name is taken twice, or an address needs a key.</exception>
+    internal void Check()
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(ModelFolder);
+        ThrowUnless(MaxBodyBytes is >= 1024 and <= 1 << 30, nameof(MaxBodyBytes), MaxBodyBytes, "1 KiB to 1 GiB");
+        ThrowUnless(MaxTokens >= 1, nameof(MaxTokens), MaxTokens, "at least 1");
+        ThrowUnless(MaxConcurrency is >= 1 and <= 1024, nameof(MaxConcurrency), MaxConcurrency, "1 to 1024");
+        ThrowUnless(QueueLength is >= 0 and <= 65536, nameof(QueueLength), QueueLength, "0 to 65536");
+        ThrowUnless(RequestTimeout >= TimeSpan.FromMilliseconds(1) && RequestTimeout <= TimeSpan.FromDays(1), nameof(RequestTimeout), RequestTimeout, "1 ms to 1 day");
+        ThrowUnless(ApiKey is null || !string.IsNullOrWhiteSpace(ApiKey), nameof(ApiKey), "a blank key", "a key, or null");
+        CheckNames();
+        ListenAddress.Check(Urls, ApiKey is not null);
+    }
+
+    private void CheckNames()
+    {
+        HashSet<string> names = new([BaseName], StringComparer.Ordinal);
+        foreach (AdapterSource adapter in Adapters)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(adapter.Name, nameof(Adapters));
+            if (!names.Add(adapter.Name))
+            {
+                throw new ArgumentException($"The name {adapter.Name} is taken twice; every adapter and the base model need names of their own.", nameof(Adapters));
+            }
+        }
+    }
+
+    private static void ThrowUnless(bool valid, string name, object found, string expected)
+    {
+        if (!valid)
+        {
+            throw new ArgumentOutOfRangeException(name, found, $"Expected {expected}.");
+        }
+    }
+}

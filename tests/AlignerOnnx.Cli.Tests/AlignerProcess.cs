@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+
+namespace AlignerOnnx.Cli.Tests;
+
+/// <summary>Runs the built tool as its own process, as a user or a script would.</summary>
+internal static class AlignerProcess
+{
+    /// <summary>What one run left behind.</summary>
+    internal sealed record Run(int ExitCode, string Output, string Errors)
+    {
+        /// <summary>The one JSON document on stdout; fails where stdout holds anything else.</summary>
+        public JsonElement Document => JsonDocument.Parse(Output).RootElement;
+
+        /// <summary>Fails with everything the run said, where it ended in another way.</summary>
+        public Run Expect(int exitCode)
+        {
+            Assert.AreEqual(exitCode, ExitCode, $"stdout:\n{Output}\nstderr:\n{Errors}");
+            return this;
+        }
+    }
+
+    public static Task<Run> RunAsync(params string[] arguments) => RunAsync(arguments, workingFolder: null);
+
+    public static async Task<Run> RunAsync(IEnumerable<string> arguments, string? workingFolder)
+    {
+        using Process process = Start(arguments, workingFolder);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return new Run(process.ExitCode, await output, await errors);
+    }
+
+    public static Process Start(IEnumerable<string> arguments, string? workingFolder = null)
+    {
+        ProcessStartInfo start = new("dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
+            StandardErrorEncoding = Encoding.UTF8,
+            WorkingDirectory = workingFolder ?? Directory.GetCurrentDirectory(),
+        };
+        // The tool stands beside the tests: their project references its project.
+        foreach (string argument in (IEnumerable<string>)["exec", Path.Combine(AppContext.BaseDirectory, "aligner.dll"), .. arguments])
+        {
+            start.ArgumentList.Add(argument);
+        }
+        return Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start");
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text.Json;
+using AlignerOnnx.TestMaterial;
+
+namespace AlignerOnnx.Cli.Tests;
+
+[TestClass]
+public sealed class InspectCommandTests
+{
+    [TestMethod]
+    [DataRow("model-int4")]
+    [DataRow("model-fp32")]
+    public async Task Inspect_EmbeddedModel_ReportsEverySiteAndTheSizeOfAnAdapter(string folder)
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Pocket(folder), "--json")).Expect(ExitCodes.Done);
+        JsonElement[] sites = [.. run.Document.GetProperty("sites").EnumerateArray()];
+        Assert.HasCount(6, sites);
+        for (int layer = 0; layer < sites.Length; layer++)
+        {
+            Assert.AreEqual(layer, sites[layer].GetProperty("layer").GetInt32());
+            Assert.AreEqual("GroupQueryAttention", sites[layer].GetProperty("form").GetString());
+            Assert.IsTrue(sites[layer].GetProperty("patchable").GetBoolean());
+            Assert.AreEqual(JsonValueKind.Null, sites[layer].GetProperty("reason").ValueKind);
+        }
+        // One token of 128 elements, and 4 gates in each of the layers 2 to 5 (the model card's figure).
+        Assert.AreEqual(144, run.Document.GetProperty("trainable_parameters").GetInt64());
+        Assert.IsEmpty(run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Inspect_TenTokens_CountsThem()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Pocket(), "--tokens", "10", "--json")).Expect(ExitCodes.Done);
+        Assert.AreEqual(1296, run.Document.GetProperty("trainable_parameters").GetInt64());
+    }
+
+    [TestMethod]
+    public async Task Inspect_ForAPerson_ShowsEachLayerOnRequest()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Pocket(), "--explain")).Expect(ExitCodes.Done);
+        Assert.Contains("6 of 6 can be patched", run.Output);
+        Assert.HasCount(6, run.Output.Split('\n').Where(line => line.Contains(" yes ", StringComparison.Ordinal)).ToArray());
+    }
+
+    [TestMethod]
+    [DataRow("--tokens", "0")]
+    [DataRow("--tokens", "many")]
+    [DataRow("--start-layer", "-1")]
+    public async Task Inspect_NumberOutOfRange_IsAUsageError(string option, string value)
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Pocket(), option, value)).Expect(ExitCodes.Usage);
+        Assert.Contains(option, run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Inspect_AnotherArchitecture_ReportsWhyNotAndIsRefused()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Shared("exports", "genai_tiny-random-gpt2-fp32"), "--json")).Expect(ExitCodes.ModelRefused);
+        JsonElement site = run.Document.GetProperty("sites")[0];
+        Assert.IsFalse(site.GetProperty("patchable").GetBoolean());
+        Assert.Contains("Attention", site.GetProperty("reason").GetString()!);
+        Assert.Contains("what to do:", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Inspect_MissingModel_IsRefused()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", "no-such-model", "--json")).Expect(ExitCodes.ModelRefused);
+        Assert.AreEqual("model-refused", run.Document.GetProperty("error").GetProperty("kind").GetString());
+        Assert.Contains("where: no-such-model", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Inspect_TruncatedModel_IsRefused()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string file = Path.Combine(folder, "model.onnx");
+            byte[] whole = await File.ReadAllBytesAsync(Path.Combine(Material.Pocket(), "model.onnx"));
+            await File.WriteAllBytesAsync(file, whole[..(whole.Length / 2)]);
+            AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", file)).Expect(ExitCodes.ModelRefused);
+            Assert.Contains(file, run.Errors);
+            Assert.DoesNotContain("   at ", run.Errors);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+namespace AlignerOnnx.Cli.Tests;
+
+[TestClass]
+public sealed class ProgressLineTests
+{
+    [TestMethod]
+    public void Report_OnATerminal_RewritesOneLineAndCoversTheLongerOne()
+    {
+        ManualTime time = new();
+        using StringWriter writer = new() { NewLine = "\n" };
+        using (ProgressLine line = new(writer, live: true, time))
+        {
+            line.Report(() => "step 10");
+            time.Advance(TimeSpan.FromSeconds(1));
+            line.Report(() => "done");
+        }
+        Assert.AreEqual("\rstep 10\rdone   \n", writer.ToString());
+    }
+
+    [TestMethod]
+    public void Report_Elsewhere_WritesFewPlainLines()
+    {
+        ManualTime time = new();
+        using StringWriter writer = new() { NewLine = "\n" };
+        using ProgressLine line = new(writer, live: false, time);
+        for (int step = 0; step < 100; step++)
+        {
+            int shown = step;
+            line.Report(() => $"step {shown}");
+            time.Advance(TimeSpan.FromSeconds(0.25));
+        }
+        line.Finish("100 steps");
+        Assert.AreEqual("step 0\nstep 40\nstep 80\n100 steps\n", writer.ToString());
+    }
+
+    [TestMethod]
+    public void Report_TooSoon_DoesNotEvenMakeTheText()
+    {
+        using StringWriter writer = new();
+        using ProgressLine line = new(writer, live: true, new ManualTime());
+        line.Report(() => "first");
+        line.Report(() => throw new InvalidOperationException("made"));
+    }
+
+    private sealed class ManualTime : TimeProvider
+    {
+        private long _ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _ticks;
+
+        public void Advance(TimeSpan step) => _ticks += step.Ticks;
+    }
+}

@@ -1,0 +1,102 @@
+using System.ClientModel;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using AlignerOnnx.Graph;
+using OpenAI.Chat;
+
+namespace AlignerOnnx.Serving.Tests;
+
+/// <summary>Keys, addresses, queues and time limits.</summary>
+[TestClass]
+public sealed class AccessAndLimitTests
+{
+    private const string StreamedRequest = "{\"model\":\"pocket\",\"temperature\":2,\"top_k\":1000,\"seed\":3,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}";
+
+    [TestMethod]
+    public async Task Key_MissingOrWrong_Is401AndHealthNeedsNone()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { ApiKey = "the-key" });
+        using HttpResponseMessage without = await server.Http.GetAsync(new Uri("/v1/models", UriKind.Relative));
+        await RefusalTests.ErrorOf(without, HttpStatusCode.Unauthorized);
+        ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => server.Chat(key: "other").CompleteChatAsync([new UserChatMessage("Hi")]));
+        Assert.AreEqual(401, e.Status);
+        ChatCompletion completion = await server.Chat(key: "the-key").CompleteChatAsync([new UserChatMessage("Hi")]);
+        Assert.IsNotNull(completion.Id);
+        using HttpResponseMessage health = await server.Http.GetAsync(new Uri("/health", UriKind.Relative));
+        Assert.AreEqual(HttpStatusCode.OK, health.StatusCode);
+    }
+
+    [TestMethod]
+    [DataRow("http://0.0.0.0:0")]
+    [DataRow("http://*:0")]
+    [DataRow("http://[::]:0")]
+    [DataRow("http://example.org:80")]
+    [DataRow("https://127.0.0.1:0")]
+    [DataRow("http://unix:/tmp/socket")]
+    [DataRow("nonsense")]
+    public void Build_AddressBeyondLoopbackWithoutKey_IsRefused(string url) =>
+        Assert.ThrowsExactly<ArgumentException>(() => AlignerServer.Build(RunningServer.Pocket with { Urls = [url] }));
+
+    [TestMethod]
+    public async Task Build_AddressBeyondLoopbackWithKey_IsAccepted() =>
+        await AlignerServer.Build(RunningServer.Pocket with { Urls = ["http://0.0.0.0:0"], ApiKey = "the-key" }).DisposeAsync();
+
+    [TestMethod]
+    public void Build_BadOptions_AreRefused()
+    {
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => AlignerServer.Build(RunningServer.Pocket with { MaxConcurrency = 0 }));
+        Assert.ThrowsExactly<ArgumentException>(() => AlignerServer.Build(RunningServer.Pocket with { Adapters = [new("pocket", "a.onnx_adapter")] }));
+        Assert.ThrowsExactly<AdapterRefusedException>(() => AlignerServer.Build(RunningServer.Pocket with { Adapters = [new("a", "missing.onnx_adapter")] }));
+        Assert.ThrowsExactly<ModelRefusedException>(() => AlignerServer.Build(RunningServer.Pocket with { ModelFolder = "missing" }));
+    }
+
+    [TestMethod]
+    public async Task Queue_Full_Is429WithRetryAfter()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { MaxConcurrency = 1, QueueLength = 0 });
+        HttpResponseMessage[] responses = [];
+        HttpResponseMessage? refused = null;
+        // The model answers in milliseconds, so a round may happen not to overlap.
+        for (int round = 0; round < 20 && refused is null; round++)
+        {
+            responses = await Task.WhenAll(Enumerable.Range(0, 24).Select(_ => server.PostAsync(StreamedRequest)));
+            refused = responses.FirstOrDefault(r => r.StatusCode == HttpStatusCode.TooManyRequests);
+        }
+        Assert.IsNotNull(refused, string.Join(' ', responses.Select(r => (int)r.StatusCode)));
+        Assert.IsNotNull(refused.Headers.RetryAfter);
+        await RefusalTests.ErrorOf(refused, HttpStatusCode.TooManyRequests);
+        Assert.Contains(HttpStatusCode.OK, responses.Select(r => r.StatusCode));
+    }
+
+    [TestMethod]
+    public async Task Timeout_BodyNeverCompletes_Is504()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { RequestTimeout = TimeSpan.FromMilliseconds(200) });
+        using TcpClient client = new();
+        await client.ConnectAsync(server.Address.Host, server.Address.Port);
+        await using NetworkStream stream = client.GetStream();
+        await stream.WriteAsync("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{\"model\":"u8.ToArray());
+        byte[] answer = new byte[4096];
+        int count = await stream.ReadAsync(answer);
+        StringAssert.StartsWith(Encoding.UTF8.GetString(answer, 0, count), "HTTP/1.1 504");
+    }
+
+    [TestMethod]
+    public async Task Client_Gone_FreesItsPlace()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { MaxConcurrency = 1, QueueLength = 1 });
+        for (int i = 0; i < 5; i++)
+        {
+            using HttpRequestMessage request = new(HttpMethod.Post, new Uri("/v1/chat/completions", UriKind.Relative))
+            {
+                Content = new StringContent(StreamedRequest, Encoding.UTF8, "application/json"),
+            };
+            // Leaves as soon as the head is there.
+            using HttpResponseMessage response = await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            Assert.AreEqual(HttpStatusCode.OK, response.StatusCode);
+        }
+        ChatCompletion completion = await server.Chat().CompleteChatAsync([new UserChatMessage("Hi")]);
+        Assert.IsNotNull(completion.Id);
+    }
+}

@@ -1,0 +1,110 @@
+using System.Net;
+using System.Text.Json;
+
+namespace AlignerOnnx.Serving.Tests;
+
+/// <summary>What the server does not do, and how it says so.</summary>
+[TestClass]
+public sealed class RefusalTests
+{
+    private const string Messages = "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]";
+    private static RunningServer s_server = null!;
+
+    [ClassInitialize]
+    public static async Task Start(TestContext _) => s_server = await RunningServer.StartAsync();
+
+    [ClassCleanup]
+    public static async Task Stop() => await s_server.DisposeAsync();
+
+    [TestMethod]
+    [DataRow("", null)]
+    [DataRow("null", null)]
+    [DataRow("{\"model\":", "model")]
+    [DataRow("{}", "model")]
+    [DataRow("{\"model\":7}", "model")]
+    [DataRow("{\"model\":\"pocket\"}", "messages")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[]}", "messages")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[null]}", "messages[0].role")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0].role")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":5}]}", "messages[0].content")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "messages[0].content")]
+    [DataRow("{\"model\":\"pocket\",\"n\":2," + Messages + "}", "n")]
+    [DataRow("{\"model\":\"pocket\",\"temperature\":3," + Messages + "}", "temperature")]
+    [DataRow("{\"model\":\"pocket\",\"top_p\":0," + Messages + "}", "top_p")]
+    [DataRow("{\"model\":\"pocket\",\"max_tokens\":0," + Messages + "}", "max_tokens")]
+    [DataRow("{\"model\":\"pocket\",\"max_completion_tokens\":100000," + Messages + "}", "max_completion_tokens")]
+    [DataRow("{\"model\":\"pocket\",\"stop\":[\"\"]," + Messages + "}", "stop")]
+    [DataRow("{\"model\":\"pocket\",\"stop\":3," + Messages + "}", "stop")]
+    [DataRow("{\"model\":\"pocket\",\"tools\":[{\"type\":\"function\"}]," + Messages + "}", "tools")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_object\"}," + Messages + "}", "response_format")]
+    public async Task Post_BadBody_Is400AndNamesTheParameter(string body, string? param)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync(body);
+        JsonElement error = await ErrorOf(response, HttpStatusCode.BadRequest);
+        Assert.AreEqual("invalid_request_error", error.GetProperty("type").GetString());
+        Assert.AreEqual(param, error.GetProperty("param").GetString());
+    }
+
+    [TestMethod]
+    public async Task Post_PromptLongerThanContext_Is400()
+    {
+        string words = string.Concat(Enumerable.Repeat("pig ", 2000));
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"pocket\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"{words}\"}}]}}");
+        JsonElement error = await ErrorOf(response, HttpStatusCode.BadRequest);
+        Assert.AreEqual("context_length_exceeded", error.GetProperty("code").GetString());
+    }
+
+    [TestMethod]
+    public async Task Post_BodyTooLarge_Is413()
+    {
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"{new string('x', 2 << 20)}\"}}");
+        await ErrorOf(response, HttpStatusCode.RequestEntityTooLarge);
+    }
+
+    [TestMethod]
+    public async Task Post_PlainText_Is415()
+    {
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"pocket\",{Messages}}}", "text/plain");
+        await ErrorOf(response, HttpStatusCode.UnsupportedMediaType);
+    }
+
+    [TestMethod]
+    public async Task Get_UnknownPath_Is404WithErrorObject()
+    {
+        using HttpResponseMessage response = await s_server.Http.GetAsync(new Uri("/v1/nothing", UriKind.Relative));
+        await ErrorOf(response, HttpStatusCode.NotFound);
+    }
+
+    [TestMethod]
+    public async Task Get_ForeignHostNameWithoutKey_Is403()
+    {
+        using HttpRequestMessage request = new(HttpMethod.Get, new Uri("/v1/models", UriKind.Relative));
+        request.Headers.Host = "attacker.example";
+        using HttpResponseMessage response = await s_server.Http.SendAsync(request);
+        await ErrorOf(response, HttpStatusCode.Forbidden);
+    }
+
+    [TestMethod]
+    public async Task Post_Streamed_IsWellFormedEvents()
+    {
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"pocket\",\"stream\":true,\"max_tokens\":5,{Messages}}}");
+        Assert.AreEqual("text/event-stream", response.Content.Headers.ContentType!.MediaType);
+        string[] events = (await response.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
+        Assert.IsTrue(events.All(e => e.StartsWith("data: ", StringComparison.Ordinal)));
+        Assert.AreEqual("data: [DONE]", events[^1]);
+        JsonElement first = JsonDocument.Parse(events[0][6..]).RootElement.GetProperty("choices")[0];
+        Assert.AreEqual("assistant", first.GetProperty("delta").GetProperty("role").GetString());
+        Assert.AreEqual(JsonValueKind.Null, first.GetProperty("finish_reason").ValueKind);
+        JsonElement last = JsonDocument.Parse(events[^2][6..]).RootElement.GetProperty("choices")[0];
+        Assert.IsNotNull(last.GetProperty("finish_reason").GetString());
+    }
+
+    internal static async Task<JsonElement> ErrorOf(HttpResponseMessage response, HttpStatusCode expected)
+    {
+        string body = await response.Content.ReadAsStringAsync();
+        Assert.AreEqual(expected, response.StatusCode, body);
+        JsonElement error = JsonDocument.Parse(body).RootElement.GetProperty("error");
+        Assert.IsNotEmpty(error.GetProperty("message").GetString()!);
+        return error;
+    }
+}

@@ -1,0 +1,59 @@
+using System.ClientModel;
+using System.ClientModel.Primitives;
+using System.Text;
+using AlignerOnnx.TestMaterial;
+using Microsoft.AspNetCore.Builder;
+using OpenAI;
+using OpenAI.Chat;
+using OpenAI.Models;
+
+namespace AlignerOnnx.Serving.Tests;
+
+/// <summary>A server on a free loopback port, and clients for it.</summary>
+internal sealed class RunningServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private RunningServer(WebApplication app)
+    {
+        _app = app;
+        Address = new Uri(app.Urls.Single());
+        Http = new HttpClient { BaseAddress = Address };
+    }
+
+    internal Uri Address { get; }
+
+    internal HttpClient Http { get; }
+
+    internal static ServingOptions Pocket { get; } = new()
+    {
+        ModelFolder = Material.Pocket(),
+        BaseModelName = "pocket",
+        Urls = ["http://127.0.0.1:0"],
+        MaxTokens = 256,
+    };
+
+    internal static async Task<RunningServer> StartAsync(ServingOptions? options = null)
+    {
+        WebApplication app = AlignerServer.Build(options ?? Pocket);
+        await app.StartAsync();
+        return new RunningServer(app);
+    }
+
+    internal ChatClient Chat(string model = "pocket", string key = "any") => new(model, new ApiKeyCredential(key), Options());
+
+    internal OpenAIModelClient Models(string key = "any") => new(new ApiKeyCredential(key), Options());
+
+    internal Task<HttpResponseMessage> PostAsync(string json, string contentType = "application/json") =>
+        Http.PostAsync(new Uri("/v1/chat/completions", UriKind.Relative), new StringContent(json, Encoding.UTF8, contentType));
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    // Without retries: the tests count on the first answer.
+    private OpenAIClientOptions Options() => new() { Endpoint = new Uri(Address, "/v1"), RetryPolicy = new ClientRetryPolicy(0) };
+}
