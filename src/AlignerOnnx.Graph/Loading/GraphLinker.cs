@@ -14,6 +14,7 @@ internal static class GraphLinker
         OnnxGraph graph = new(proto);
         AddSources(graph, proto, folder);
         AddNodes(graph, proto);
+        Declare(graph, proto);
         foreach (ValueInfoProto output in proto.Output)
         {
             Value value = graph.Find(output.Name) ?? throw Missing($"graph output '{output.Name}'", output.Name);
@@ -51,28 +52,25 @@ internal static class GraphLinker
 
     private static void AddNodes(OnnxGraph graph, GraphProto proto)
     {
-        Dictionary<string, ValueInfoProto> declared = new(StringComparer.Ordinal);
-        foreach (ValueInfoProto info in proto.ValueInfo)
-        {
-            declared[info.Name] = info;
-        }
         foreach (NodeProto node in proto.Node)
         {
             List<Value?> inputs = [.. node.Input.Select(name => name.Length == 0 ? null : graph.Find(name) ?? throw Missing($"node '{node.Name}' ({node.OpType})", name))];
-            List<Value?> outputs = [.. node.Output.Select(name => name.Length == 0 ? null : NewOutput(graph, name, declared))];
+            List<Value?> outputs = [.. node.Output.Select(name => name.Length == 0 ? null : graph.NewValue(name))];
             graph.AddNode(node, inputs, outputs);
         }
     }
 
-    private static Value NewOutput(OnnxGraph graph, string name, Dictionary<string, ValueInfoProto> declared)
+    /// <summary>Types of inner values; a declaration of a value that the graph lacks is dropped.</summary>
+    private static void Declare(OnnxGraph graph, GraphProto proto)
     {
-        Value value = graph.NewValue(name);
-        if (declared.TryGetValue(name, out ValueInfoProto? info))
+        foreach (ValueInfoProto info in proto.ValueInfo)
         {
-            value.Declaration = info;
-            value.Type = info.Type;
+            if (graph.Find(info.Name) is { IsGraphInput: false } value)
+            {
+                value.Declaration = info;
+                value.Type = info.Type;
+            }
         }
-        return value;
     }
 
     private static ModelRefusedException Missing(string where, string name) => new(
