@@ -14,6 +14,8 @@ internal static class AlignerRootCommand
         root.Subcommands.Add(new InspectCommand());
         root.Subcommands.Add(new PatchCommand());
         root.Subcommands.Add(new GenerateCommand());
+        root.Subcommands.Add(new TrainCommand());
+        root.Subcommands.Add(new EvalCommand());
         root.Subcommands.Add(new DemoCommand());
         return root;
     }
