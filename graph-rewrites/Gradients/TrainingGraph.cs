@@ -27,7 +27,7 @@ public enum TrainingGraphKind
 /// </summary>
 public static class TrainingGraph
 {
-    // Blocked DequantizeLinear came with opset 21; ONNX Runtime Training reads nothing above it.
+    // Adding by ScatterElements came with opset 18, reductions over an input of axes with 13; ONNX Runtime Training reads nothing above 21.
     private const long Opset = 21;
 
     /// <summary>Builds a graph; the base model is not changed, and its weights stay in its data files.</summary>

@@ -13,6 +13,8 @@ internal static class AlignerRootCommand
         help.Action = new HelpWithExamples((HelpAction)help.Action!);
         root.Subcommands.Add(new InspectCommand());
         root.Subcommands.Add(new PatchCommand());
+        root.Subcommands.Add(new VerifyCommand());
+        root.Subcommands.Add(new BenchCommand());
         root.Subcommands.Add(new GenerateCommand());
         root.Subcommands.Add(new TrainCommand());
         root.Subcommands.Add(new EvalCommand());

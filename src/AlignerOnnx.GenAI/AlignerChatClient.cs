@@ -36,7 +36,7 @@ public sealed class AlignerChatClient(ChatModel model, string baseName, bool own
                 MessageId = id,
                 ResponseId = id,
                 ModelId = options?.ModelId ?? baseName,
-                CreatedAt = DateTimeOffset.UtcNow,
+                CreatedAt = TimeProvider.System.GetUtcNow(),
                 FinishReason = ToFinishReason(token.Finish),
             };
             if (token.Finish != FinishReason.None)

@@ -31,7 +31,7 @@ internal sealed class ModelRegistry : IDisposable
 
     private void Load(ServingOptions options)
     {
-        DateTimeOffset now = DateTimeOffset.UtcNow;
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
         _byName.Add(options.BaseName, new ServedModel(options.BaseName, null, options.BaseName, null, now));
         foreach (AdapterSource adapter in options.Adapters)
         {

@@ -1,6 +1,5 @@
-using AlignerOnnx.Graph;
+using AlignerOnnx.Adapters;
 using AlignerOnnx.GraphRewrites.Injection;
-using AlignerOnnx.GraphRewrites.Recognition;
 using AlignerOnnx.TestMaterial;
 
 namespace AlignerOnnx.GenAI.Tests;
@@ -11,16 +10,7 @@ internal static class PatchedPocket
     internal const int Layers = 6;
     internal const int HiddenSize = 128;
 
-    internal static void Write(string folder, string form = "model-int4")
-    {
-        foreach (string file in Directory.EnumerateFiles(Material.Pocket(form)))
-        {
-            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
-        }
-        OnnxModel model = ModelLoader.Load(Path.Combine(Material.Pocket(form), "model.onnx"));
-        OneTokenInjection.Apply(model, RecognisedModel.Of(model).RequireSites());
-        File.WriteAllBytes(Path.Combine(folder, "model.onnx"), model.ToBytes());
-    }
+    internal static void Write(string folder, string form = "model-int4") => ModelPatcher.Patch(Material.Pocket(form), folder);
 
     /// <summary>Vectors strong enough to change what the model says.</summary>
     internal static float[] RandomDelta(int seed, float scale = 0.5f)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
 
 namespace AlignerOnnx.Serving.Tests;
@@ -57,7 +58,13 @@ public sealed class RefusalTests
     [TestMethod]
     public async Task Post_BodyTooLarge_Is413()
     {
-        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"{new string('x', 2 << 20)}\"}}");
+        using HttpRequestMessage request = new(HttpMethod.Post, new Uri("/v1/chat/completions", UriKind.Relative))
+        {
+            Content = new StringContent($"{{\"model\":\"{new string('x', 2 << 20)}\"}}", Encoding.UTF8, "application/json"),
+        };
+        // Else the server may close the connection while the client still writes.
+        request.Headers.ExpectContinue = true;
+        using HttpResponseMessage response = await s_server.Http.SendAsync(request);
         await ErrorOf(response, HttpStatusCode.RequestEntityTooLarge);
     }
 

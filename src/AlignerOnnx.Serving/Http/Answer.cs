@@ -6,7 +6,7 @@ namespace AlignerOnnx.Serving;
 internal sealed class Answer(string model, int promptTokens)
 {
     private readonly string _id = $"chatcmpl-{Guid.NewGuid():N}";
-    private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+    private readonly long _created = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
     private FinishReason _finish = FinishReason.Length;
 
     internal int PromptTokens => promptTokens;

@@ -52,7 +52,8 @@ public sealed class SupervisedTrainer
             while (run.Step < _options.Steps)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                progress?.Invoke(MakeStep(run, cancellationToken));
+                TrainingProgress made = MakeStep(run, cancellationToken);
+                progress?.Invoke(made);
             }
             LossSummary? measured = Measure(evaluation, run.Parameters, cancellationToken);
             return run.Finish(cancelled: false, measured);

@@ -1,0 +1,37 @@
+using AlignerOnnx.Adapters;
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.GraphRewrites.Recognition;
+using Microsoft.ML.OnnxRuntime;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>What one decode step costs: base model, patched model, patched model with an adapter.</summary>
+public static class DecodeBenchmark
+{
+    private const int PastLength = 128;
+
+    /// <summary>Measures decode steps of one token behind 128 cached ones.</summary>
+    /// <param name="model">The base model.</param>
+    /// <param name="rounds">Counted rounds.</param>
+    /// <param name="cancellation">Stops between rounds.</param>
+    /// <returns>Patched against base, and patched with an adapter against base.</returns>
+    public static (PairedResult Patched, PairedResult WithAdapter) Run(string model, int rounds, CancellationToken cancellation = default)
+    {
+        OnnxModel original = ModelLoader.Load(model);
+        OnnxModel rewritten = original.Clone();
+        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(rewritten).RequireSites();
+        OneTokenInjection.Apply(rewritten, sites);
+        float[] numbers = [.. Enumerable.Range(0, sites.Count * (int)sites[0].HiddenSize).Select(i => 0.01f * ((i % 7) - 3))];
+        using OrtValue delta = OrtValue.CreateTensorValueFromMemory(numbers, [1, sites.Count, sites[0].HiddenSize]);
+        using DecoderSession baseSession = new(original);
+        using DecoderSession patchedSession = new(rewritten);
+        long[] prompt = [.. Enumerable.Range(0, PastLength).Select(i => (long)(i % 97) + 3)];
+        using DecoderSession.Step basePast = baseSession.Run(prompt, 1);
+        using DecoderSession.Step patchedPast = patchedSession.Run(prompt, 1);
+        void Base() => baseSession.Run([5], 1, basePast, PastLength).Dispose();
+        void Patched() => patchedSession.Run([5], 1, patchedPast, PastLength).Dispose();
+        void Adapted() => patchedSession.Run([5], 1, patchedPast, PastLength, delta).Dispose();
+        return (PairedBenchmark.Run(Base, Patched, rounds, warmUps: 10, cancellation), PairedBenchmark.Run(Base, Adapted, rounds, warmUps: 10, cancellation));
+    }
+}

@@ -1,0 +1,54 @@
+using System.Text.Json;
+using AlignerOnnx.Adapters;
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.TestMaterial;
+
+namespace AlignerOnnx.Training.Tests;
+
+/// <summary>Data, batches, engine, optimizer and trainer together on real models.</summary>
+[TestClass]
+public sealed class RealModelTests
+{
+    private static OnnxRuntimeEngine Open(string folder, int tokens)
+    {
+        OnnxModel model = ModelLoader.Load(ModelPaths.FindOnnxFile(folder));
+        byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 2, tokens).ToBytes();
+        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer: 2, tokens).ToBytes();
+        return new OnnxRuntimeEngine(gradient, folder, evaluation, new OnnxRuntimeEngineOptions { Threads = 2 });
+    }
+
+    [TestMethod]
+    [DataRow("model-int4", 1)]
+    [DataRow("model-fp32", 3)]
+    public void Train_EmbeddedModel_LearnsOneRowByHeart(string model, int tokens)
+    {
+        using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens);
+        TrainingExample[] rows = [new([10, 20, 30, 40, 50], [-100, -100, 30, 40, 50])];
+        AdapterParameters start = AdapterParameters.Initial(new AdapterShape(tokens, 128, 4, 4), seed: 0);
+        TrainingResult result = new SupervisedTrainer(engine, new SupervisedTrainingOptions { Steps = 40, BatchSize = 1 }).Train(rows, start, rows);
+        Assert.IsLessThan(0.9 * result.Losses[0], result.Evaluation!.Loss);
+    }
+
+    [TestMethod]
+    [Timeout(240_000)]
+    public void Train_SmolLM2Recipe_FollowsTheReferenceCurve()
+    {
+        string recipe = Material.Shared("recipes", "smollm2-json");
+        using OnnxRuntimeEngine engine = Open(Material.Shared("models", "smollm2-135m-instruct-int4"), tokens: 1);
+        ConversationDataSet data = ConversationDataSet.Read(Path.Combine(recipe, "train.ids.json"));
+        EncodedDataSet rows = new ConversationEncoder((_, _) => "", _ => [], new EncodingOptions { MaximumLength = 4096 }).Encode(data);
+        double[] curve = JsonSerializer.Deserialize<double[]>(File.ReadAllText(Path.Combine(recipe, "aligner1-lr0.009.curve.json")))!;
+        IReadOnlyDictionary<string, SafetensorsTensor> start = SafetensorsFile.Read(Path.Combine(recipe, "aligner1-lr0.009.init.safetensors"), 1 << 20);
+        AdapterParameters parameters = new(new AdapterShape(1, 576, 28, 9), start["tokens"].ToSingles(), start["gates"].ToSingles());
+        SupervisedTrainingOptions options = new() { Steps = 6, BatchSize = 4, LearningRate = 9e-3, Order = BatchOrder.File };
+
+        TrainingResult result = new SupervisedTrainer(engine, options).Train(rows.Examples, parameters);
+
+        for (int step = 0; step < options.Steps; step++)
+        {
+            // Both sides compute in float32 on the same de-quantised weights; the order of sums differs, and each step carries that on.
+            Assert.AreEqual(curve[step], result.Losses[step], 5e-5, $"step {step}: {string.Join(", ", result.Losses)}");
+        }
+    }
+}
