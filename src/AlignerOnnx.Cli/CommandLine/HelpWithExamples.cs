@@ -17,7 +17,8 @@ internal sealed class HelpWithExamples(HelpAction inner) : SynchronousCommandLin
         {
             AlignerCommand command => command.Examples,
             RootCommand => ["aligner demo", "aligner inspect models/pocket/model-int4", "aligner patch --help"],
-            _ => [],
+            // A group of commands shows those of its members.
+            Command group => [.. group.Subcommands.OfType<AlignerCommand>().SelectMany(member => member.Examples)],
         };
         if (examples.Count > 0)
         {

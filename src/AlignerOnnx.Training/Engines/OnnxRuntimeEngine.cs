@@ -12,7 +12,7 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     private readonly byte[]? _evaluationGraph;
     private readonly string _modelFolder;
     private readonly OnnxRuntimeEngineOptions _options;
-    private readonly GraphSession _gradientSession;
+    private readonly GraphSession? _gradientSession;
     private readonly long[] _lossShape;
     private GraphSession? _evaluationSession;
     private ParameterBuffers? _buffers;
@@ -36,13 +36,35 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
         _lossShape = ShapeOfLoss(_gradientSession);
     }
 
+    private OnnxRuntimeEngine(byte[] evaluationGraph, string modelFolder, OnnxRuntimeEngineOptions options)
+    {
+        options.Check();
+        _options = options;
+        _evaluationGraph = evaluationGraph;
+        _modelFolder = modelFolder;
+        _lossShape = [];
+    }
+
+    /// <summary>Makes an engine that only measures losses, so that no gradient graph is held.</summary>
+    /// <param name="evaluationGraph">A serialised <c>Onnx.ModelProto</c> without gradients.</param>
+    /// <param name="modelFolder">The folder that its external data is relative to.</param>
+    /// <param name="options">Threads and device; null takes the defaults.</param>
+    /// <returns>An engine whose <see cref="ComputeGradients"/> throws.</returns>
+    public static OnnxRuntimeEngine ForEvaluation(byte[] evaluationGraph, string modelFolder, OnnxRuntimeEngineOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(evaluationGraph);
+        ArgumentException.ThrowIfNullOrEmpty(modelFolder);
+        return new OnnxRuntimeEngine(evaluationGraph, modelFolder, options ?? new OnnxRuntimeEngineOptions());
+    }
+
     /// <inheritdoc/>
     public GradientResult ComputeGradients(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        ParameterBuffers buffers = Load(parameters, _gradientSession);
+        GraphSession session = _gradientSession ?? throw new InvalidOperationException("The engine was opened for evaluation only.");
+        ParameterBuffers buffers = Load(parameters, session);
         using BatchValues values = new(batch, _lossShape);
-        _gradientSession.Run([.. values.Inputs, .. buffers.Inputs], [.. values.Outputs, .. buffers.Outputs], cancellationToken);
+        session.Run([.. values.Inputs, .. buffers.Inputs], [.. values.Outputs, .. buffers.Outputs], cancellationToken);
         return new GradientResult(values.Loss, buffers.TokenGradient, buffers.GateGradient, values.TargetLogProbabilities);
     }
 
@@ -61,7 +83,7 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     {
         _buffers?.Dispose();
         _evaluationSession?.Dispose();
-        _gradientSession.Dispose();
+        _gradientSession?.Dispose();
     }
 
     private float[] RunEvaluation(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken)

@@ -1,0 +1,35 @@
+using System.Globalization;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary>The line that shows how training goes on: step, loss, learning rate, speed and the time left.</summary>
+internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
+{
+    private readonly ProgressLine _line = output.Progress();
+    private TrainingProgress? _last;
+
+    public void Report(TrainingProgress progress)
+    {
+        _last = progress;
+        _line.Report(() => Text(progress));
+    }
+
+    /// <summary>Leaves the last step's line standing.</summary>
+    public void Finish()
+    {
+        if (_last is not null)
+        {
+            _line.Finish(Text(_last));
+        }
+    }
+
+    public void Dispose() => _line.Dispose();
+
+    private static string Text(TrainingProgress progress)
+    {
+        TimeSpan left = progress.Elapsed / progress.Step * (progress.Steps - progress.Step);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {left:hh\\:mm\\:ss} left");
+    }
+}

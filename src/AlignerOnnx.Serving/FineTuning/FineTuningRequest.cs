@@ -1,0 +1,48 @@
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>What <see cref="SupervisedFineTuning"/> is to train.</summary>
+public sealed record FineTuningRequest
+{
+    /// <summary>The base model or its patched form: a folder or an .onnx file with its GenAI files beside it.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>The file of rows to learn.</summary>
+    public required string Data { get; init; }
+
+    /// <summary>The file of rows to measure at the end; null measures nothing.</summary>
+    public string? Evaluation { get; init; }
+
+    /// <summary>The adapter folder to make; it must not exist, or be empty.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>The adapter folder to start from; its tokens and start layer are kept. Null starts from nothing.</summary>
+    public string? From { get; init; }
+
+    /// <summary>Whether <see cref="From"/> may be of another quantisation of the model.</summary>
+    public bool AnyBase { get; init; }
+
+    /// <summary>The longest row in tokens, 2 or more. Default 512.</summary>
+    public int MaximumLength { get; init; } = 512;
+
+    /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
+    public string? ModelName { get; init; }
+
+    /// <summary>The recipe.</summary>
+    public SupervisedTrainingOptions Options { get; init; } = new();
+}
+
+/// <summary>What supervised fine-tuning made.</summary>
+/// <param name="Output">The adapter folder, as a full path.</param>
+/// <param name="Steps">Steps made.</param>
+/// <param name="FinalLoss">The loss of the last step before its update.</param>
+/// <param name="EvalLoss">Mean loss over the completion tokens of the evaluation rows; null without such rows.</param>
+/// <param name="PeakMemoryBytes">Peak memory of the process.</param>
+/// <param name="TrainableParameters">How many numbers were trained.</param>
+/// <param name="StartLayer">The first adapted layer.</param>
+/// <param name="Tokens">Tokens of the adapter.</param>
+/// <param name="Seconds">Time of the training steps.</param>
+/// <param name="Data">What became of the rows of the data file.</param>
+public sealed record FineTuningReport(
+    string Output, int Steps, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data);

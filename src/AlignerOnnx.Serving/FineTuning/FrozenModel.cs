@@ -1,0 +1,72 @@
+using AlignerOnnx.Adapters;
+using AlignerOnnx.GenAI;
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites.Recognition;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>A recognised base model (or its patched form, whose slots stay at zero): what adapters are trained and measured on.</summary>
+internal sealed class FrozenModel
+{
+    private readonly OnnxModel _model;
+
+    public FrozenModel(string path)
+    {
+        _model = ModelLoader.Load(path);
+        Sites = RecognisedModel.Of(_model).RequireSites();
+        Architecture = Architecture.Of(Sites, _model.Path!);
+        Folder = Path.GetDirectoryName(_model.Path!)!;
+    }
+
+    public IReadOnlyList<AttentionSite> Sites { get; }
+
+    public Architecture Architecture { get; }
+
+    public string Folder { get; }
+
+    public AdapterShape Shape(int startLayer, int tokens) =>
+        new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);
+
+    /// <summary>Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed.</summary>
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, params IReadOnlyList<ConversationDataSet> data)
+    {
+        using ChatModel chat = new(Folder);
+        ConversationEncoder encoder = new(
+            (turns, open) => chat.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
+            chat.Encode,
+            new EncodingOptions { MaximumLength = maximumLength });
+        return [.. data.Select(set => Encode(encoder, set))];
+    }
+
+    public OnnxRuntimeEngine OpenForTraining(int startLayer, int tokens) =>
+        new(Graph(TrainingGraphKind.Gradient, startLayer, tokens), Folder, Graph(TrainingGraphKind.Evaluation, startLayer, tokens));
+
+    public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
+        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
+
+    /// <summary>Reads an adapter that must be of this model and one that the graphs can compute.</summary>
+    public Adapter LoadAdapter(string folder, bool anyBase)
+    {
+        Adapter adapter = AdapterPackage.Load(folder);
+        adapter.RequireFits(Sites, anyBase);
+        return adapter.Config.Attention == "gated"
+            ? adapter
+            : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
+    }
+
+    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens) => TrainingGraph.Build(_model, kind, startLayer, tokens).ToBytes();
+
+    private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
+    {
+        try
+        {
+            return encoder.Encode(data);
+        }
+        catch (ArgumentException refusedByTemplate)
+        {
+            throw new DataRefusedException("The model's chat template does not take a conversation of the data", data.Path, refusedByTemplate.Message, "roles and turns that the model knows", "repair the data", refusedByTemplate);
+        }
+    }
+}
