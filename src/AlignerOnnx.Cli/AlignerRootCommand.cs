@@ -16,6 +16,8 @@ internal static class AlignerRootCommand
         root.Subcommands.Add(new VerifyCommand());
         root.Subcommands.Add(new BenchCommand());
         root.Subcommands.Add(new GenerateCommand());
+        root.Subcommands.Add(new AdapterCommand());
+        root.Subcommands.Add(new ServeCommand());
         root.Subcommands.Add(new TrainCommand());
         root.Subcommands.Add(new EvalCommand());
         root.Subcommands.Add(new DemoCommand());

@@ -21,7 +21,7 @@ internal static class CommonOptions
         new("--adapter", "-a") { Description = "An adapter folder; may be given several times.", HelpName = "ADAPTER", DefaultValueFactory = _ => [] };
 
     public static Option<string?> Adapter() =>
-        new("--adapter", "-a") { Description = "The adapter to use; without it the base model answers.", HelpName = "ADAPTER" };
+        new("--adapter", "-a") { Description = "The adapter to use, a folder or an .onnx_adapter file; without it the base model answers.", HelpName = "ADAPTER" };
 
     public static Option<bool> AnyBase() =>
         new("--any-base") { Description = "Accept an adapter of another quantisation of the same architecture." };

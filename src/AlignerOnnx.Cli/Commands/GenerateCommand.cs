@@ -2,18 +2,18 @@ using System.CommandLine;
 using System.Text;
 using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
+using AlignerOnnx.Serving;
 
 namespace AlignerOnnx.Cli;
 
 /// <summary><c>aligner generate</c>: one answer of a model, with or without an adapter, through ONNX Runtime GenAI.</summary>
 internal sealed class GenerateCommand : AlignerCommand
 {
-    private const string AdapterName = "adapter";
-
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<string> _prompt = new("--prompt", "-p") { Description = "What to ask.", HelpName = "TEXT", Required = true };
     private readonly Option<string?> _system = new("--system") { Description = "The system message that stands before the prompt.", HelpName = "TEXT" };
-    private readonly Option<string?> _adapter = new("--adapter", "-a") { Description = "A compiled adapter (.onnx_adapter) of this patched model; without it the base model answers.", HelpName = "ADAPTER" };
+    private readonly Option<string?> _adapter = CommonOptions.Adapter();
+    private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _maximum = CommonOptions.Whole("--max-tokens", "The most tokens to answer with.", standard: 128, least: 1);
     private readonly Option<double> _temperature = CommonOptions.Number("--temperature", "0 takes the likeliest token always; above, tokens are drawn.", standard: 0, least: 0, most: 10);
     private readonly Option<int> _seed = CommonOptions.Seed();
@@ -25,6 +25,7 @@ internal sealed class GenerateCommand : AlignerCommand
         Options.Add(_prompt);
         Options.Add(_system);
         Options.Add(_adapter);
+        Options.Add(_anyBase);
         Options.Add(_maximum);
         Options.Add(_temperature);
         Options.Add(_seed);
@@ -35,17 +36,21 @@ internal sealed class GenerateCommand : AlignerCommand
 
     protected override async Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
-        using ChatModel model = new(Path.GetDirectoryName(ModelPaths.FindOnnxFile(parsed.GetRequiredValue(_model)))!);
         string? adapter = parsed.GetValue(_adapter);
-        if (adapter is not null)
+        string named = parsed.GetRequiredValue(_model);
+        string folder = adapter is null ? Path.GetDirectoryName(ModelPaths.FindOnnxFile(named))! : ModelCache.Patched(named);
+        using PreparedAdapters adapters = new(folder, parsed.GetValue(_anyBase));
+        AdapterSource? source = adapter is null ? null : adapters.Prepare(adapter);
+        using ChatModel model = new(folder);
+        if (source is not null)
         {
-            model.LoadAdapter(AdapterName, adapter);
+            model.LoadAdapter(source.Name, source.Path);
         }
         int[] prompt = model.Encode(PromptText(parsed, model));
         GenerationRequest request = new()
         {
             PromptIds = prompt,
-            Adapter = adapter is null ? null : AdapterName,
+            Adapter = source?.Name,
             MaxNewTokens = parsed.GetValue(_maximum),
             Temperature = (float)parsed.GetValue(_temperature),
             Seed = parsed.GetValue(_seed),

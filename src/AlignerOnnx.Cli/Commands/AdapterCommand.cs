@@ -1,0 +1,14 @@
+using System.CommandLine;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary><c>aligner adapter</c>: what can be done with adapters as files.</summary>
+internal sealed class AdapterCommand : Command
+{
+    public AdapterCommand() : base("adapter", "Show, list and compile adapters.")
+    {
+        Subcommands.Add(new AdapterShowCommand());
+        Subcommands.Add(new AdapterListCommand());
+        Subcommands.Add(new AdapterCompileCommand());
+    }
+}

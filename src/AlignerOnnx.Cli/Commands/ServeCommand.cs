@@ -1,0 +1,68 @@
+using System.CommandLine;
+using AlignerOnnx.Graph;
+using AlignerOnnx.Serving;
+using Microsoft.AspNetCore.Builder;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary><c>aligner serve</c>: a base model and its adapters behind an OpenAI-compatible API.</summary>
+internal sealed class ServeCommand : AlignerCommand
+{
+    private const string KeyVariable = "ALIGNER_API_KEY";
+
+    private readonly Argument<string> _model = CommonOptions.Model();
+    private readonly Option<string?> _adapters = new("--adapters") { Description = "A folder of adapters; each is served as a model of its folder's name.", HelpName = "DIR" };
+    private readonly Option<string[]> _urls = new("--urls") { Description = "Addresses to listen on; port 0 takes a free one.", HelpName = "URL", DefaultValueFactory = _ => ["http://127.0.0.1:5080"] };
+    private readonly Option<string?> _key = new("--api-key") { Description = $"The key that clients must send; needed to listen beyond loopback. Also read from {KeyVariable}.", HelpName = "KEY" };
+    private readonly Option<string?> _name = new("--name") { Description = "The base model's name; default: its folder's name.", HelpName = "NAME" };
+    private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time.", standard: 4, least: 1, most: 256);
+    private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
+
+    public ServeCommand() : base("serve", "Serve a model and its adapters behind an OpenAI-compatible API; the request's model chooses the adapter.")
+    {
+        Arguments.Add(_model);
+        Options.Add(_adapters);
+        Options.Add(_urls);
+        Options.Add(_key);
+        Options.Add(_name);
+        Options.Add(_concurrency);
+        Options.Add(_anyBase);
+    }
+
+    public override IReadOnlyList<string> Examples => ["aligner serve models/pocket/model-int4 --adapters my-adapters --urls http://127.0.0.1:5080"];
+
+    protected override async Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
+    {
+        string model = parsed.GetRequiredValue(_model);
+        string patched = ModelCache.Patched(model);
+        using PreparedAdapters adapters = new(patched, parsed.GetValue(_anyBase));
+        WebApplication server = AlignerServer.Build(new ServingOptions
+        {
+            ModelFolder = patched,
+            BaseModelName = parsed.GetValue(_name) ?? Path.GetFileName(Path.GetDirectoryName(ModelPaths.FindOnnxFile(model))!),
+            Adapters = parsed.GetValue(_adapters) is { } folder ? adapters.PrepareAll(folder) : [],
+            Urls = parsed.GetValue(_urls)!,
+            ApiKey = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(KeyVariable),
+            MaxConcurrency = parsed.GetValue(_concurrency),
+        });
+        await using (server.ConfigureAwait(false))
+        {
+            await server.StartAsync(cancellation).ConfigureAwait(false);
+            output.Result(new Report([.. server.Urls]), report => output.Line($"Serving on {string.Join(", ", report.Urls)}; Ctrl-C stops."));
+            await UntilCancelled(cancellation).ConfigureAwait(false);
+            await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        return ExitCodes.Done;
+    }
+
+    /// <summary>Ctrl-C is the ordinary end of a server, no failure.</summary>
+    private static Task UntilCancelled(CancellationToken cancellation)
+    {
+        TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        cancellation.Register(stopped.SetResult);
+        return stopped.Task;
+    }
+
+    /// <summary>What <c>aligner serve --json</c> writes once it listens.</summary>
+    private sealed record Report(IReadOnlyList<string> Urls);
+}

@@ -1,0 +1,71 @@
+using System.Security.Cryptography;
+using System.Text;
+using AlignerOnnx.Adapters;
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>Patched forms of models that were named unpatched: each is made once, in the user's cache folder.</summary>
+public static class ModelCache
+{
+    /// <summary>The environment variable that moves the cache; otherwise it is <c>aligner</c> in the user's cache folder.</summary>
+    public const string FolderVariable = "ALIGNER_CACHE";
+
+    /// <summary>The patched form of a model.</summary>
+    /// <param name="model">A model folder or an .onnx file, patched or not.</param>
+    /// <returns>The folder of a patched model: the model's own where it is patched, else one in the cache.</returns>
+    /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
+    public static string Patched(string model)
+    {
+        string file = ModelPaths.FindOnnxFile(model);
+        string folder = Path.GetDirectoryName(file)!;
+        if (File.Exists(Path.Combine(folder, ModelPatcher.FactsFile)))
+        {
+            return folder;
+        }
+        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{Key(file)}");
+        if (!Directory.Exists(cached))
+        {
+            Make(file, cached);
+        }
+        return cached;
+    }
+
+    private static void Make(string file, string cached)
+    {
+        try
+        {
+            ModelPatcher.Patch(file, cached);
+        }
+        catch (IOException) when (File.Exists(Path.Combine(cached, ModelPatcher.FactsFile)))
+        {
+            // Another process made it in the meantime; folders appear complete, so it can be used.
+        }
+    }
+
+    private static string Root()
+    {
+        string? given = Environment.GetEnvironmentVariable(FolderVariable);
+        if (!string.IsNullOrEmpty(given))
+        {
+            return Path.GetFullPath(given);
+        }
+        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        string user = string.IsNullOrEmpty(cache)
+            ? OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache")
+            : cache;
+        return Path.Combine(user, "aligner");
+    }
+
+    /// <summary>Names a state of the model's folder: another model, or another version of its files, gets another place.</summary>
+    private static string Key(string file)
+    {
+        StringBuilder state = new(file);
+        foreach (FileInfo info in new DirectoryInfo(Path.GetDirectoryName(file)!).EnumerateFiles().OrderBy(info => info.Name, StringComparer.Ordinal))
+        {
+            state.Append('\n').Append(info.Name).Append(' ').Append(info.Length).Append(' ').Append(info.LastWriteTimeUtc.Ticks);
+        }
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(state.ToString())).AsSpan(0, 8));
+    }
+}
