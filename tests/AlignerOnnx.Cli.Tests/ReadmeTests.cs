@@ -1,5 +1,5 @@
 using System.CommandLine.Parsing;
-using AlignerOnnx.TestMaterial;
+using System.Diagnostics;
 
 namespace AlignerOnnx.Cli.Tests;
 
@@ -10,23 +10,48 @@ public sealed class ReadmeTests
     [TestMethod]
     public async Task Snippets_OfTheTool_RunInOrder()
     {
-        string[] lines = [.. Snippets().Where(line => line.StartsWith("aligner ", StringComparison.Ordinal))];
+        string[] lines = [.. Snippets().Where(line => line.StartsWith("aligner ", StringComparison.Ordinal) || line.StartsWith("curl ", StringComparison.Ordinal))];
         Assert.IsNotEmpty(lines);
         string folder = Material.NewTemporaryFolder();
+        Process? server = null;
         try
         {
             // Paths in the README are relative to the repository; a link keeps what the snippets write out of it.
             Directory.CreateSymbolicLink(Path.Combine(folder, "models"), Path.Combine(Material.Repository, "models"));
             foreach (string line in lines)
             {
-                AlignerProcess.Run run = await AlignerProcess.RunAsync(CommandLineParser.SplitCommandLine(line).Skip(1), folder);
-                Assert.AreEqual(ExitCodes.Done, run.ExitCode, $"{line}\n{run.Output}\n{run.Errors}");
+                string[] words = [.. CommandLineParser.SplitCommandLine(line).Skip(1)];
+                if (words[0] == "serve")
+                {
+                    (server, _) = await AlignerProcess.ServeAsync(words, folder);
+                }
+                else if (line.StartsWith("curl ", StringComparison.Ordinal))
+                {
+                    StringAssert.Contains(await ShellAsync(line), "assistant", line);
+                }
+                else
+                {
+                    (await AlignerProcess.RunAsync(words, folder)).Expect(ExitCodes.Done);
+                }
             }
         }
         finally
         {
+            if (server is not null)
+            {
+                await AlignerProcess.StopAsync(server);
+            }
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private static async Task<string> ShellAsync(string line)
+    {
+        using Process shell = Process.Start(new ProcessStartInfo("bash", ["-c", line]) { RedirectStandardOutput = true })!;
+        string output = await shell.StandardOutput.ReadToEndAsync();
+        await shell.WaitForExitAsync();
+        Assert.AreEqual(0, shell.ExitCode, line);
+        return output;
     }
 
     [TestMethod]

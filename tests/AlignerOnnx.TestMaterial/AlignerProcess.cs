@@ -1,14 +1,15 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
 
-namespace AlignerOnnx.Cli.Tests;
+namespace AlignerOnnx.TestMaterial;
 
 /// <summary>Runs the built tool as its own process, as a user or a script would.</summary>
-internal static class AlignerProcess
+public static class AlignerProcess
 {
     /// <summary>What one run left behind.</summary>
-    internal sealed record Run(int ExitCode, string Output, string Errors)
+    public sealed record Run(int ExitCode, string Output, string Errors)
     {
         /// <summary>The one JSON document on stdout; fails where stdout holds anything else.</summary>
         public JsonElement Document => JsonDocument.Parse(Output).RootElement;
@@ -48,5 +49,25 @@ internal static class AlignerProcess
             start.ArgumentList.Add(argument);
         }
         return Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start");
+    }
+
+    /// <summary>Starts <c>aligner serve</c> and gives its address once it listens.</summary>
+    public static async Task<(Process Server, Uri Address)> ServeAsync(IEnumerable<string> arguments, string? workingFolder = null)
+    {
+        Process server = Start(arguments, workingFolder);
+        StringBuilder errors = new();
+        server.ErrorDataReceived += (_, line) => errors.AppendLine(line.Data);
+        server.BeginErrorReadLine();
+        string? line = await server.StandardOutput.ReadLineAsync();
+        Assert.IsTrue(line?.StartsWith("Serving on ", StringComparison.Ordinal), $"the server said: {line}\n{errors}");
+        return (server, new Uri(line!["Serving on ".Length..].Split(';', ',')[0]));
+    }
+
+    /// <summary>Ends a server.</summary>
+    public static async Task StopAsync(Process server)
+    {
+        server.Kill(entireProcessTree: true);
+        await server.WaitForExitAsync();
+        server.Dispose();
     }
 }
