@@ -25,7 +25,8 @@ public static class TrainingStepBenchmark
         TrainingBatch batch = TrainingBatch.Create([.. Enumerable.Range(0, rows).Select(row => Example(row, length))]);
         AdapterParameters parameters = AdapterParameters.Initial(ShapeOf(gradient, tokens), seed: 1);
         Array.Fill(parameters.Gates, 0.05f);
-        return PairedBenchmark.Run(() => engine.Evaluate(batch, parameters, cancellation), () => engine.ComputeGradients(batch, parameters, cancellation), rounds, warmUps: 2, cancellation);
+        void Forward() => engine.Evaluate(batch, parameters, cancellation);
+        return PairedBenchmark.Run(Forward, Forward, () => engine.ComputeGradients(batch, parameters, cancellation), rounds, warmUps: 2, cancellation);
     }
 
     private static AdapterShape ShapeOf(OnnxModel gradient, int tokens)
