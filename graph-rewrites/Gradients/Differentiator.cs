@@ -9,7 +9,7 @@ internal static class Differentiator
     private static readonly IGradientRule[] Rules =
     [
         new AddGradient(), new MulGradient(), new MatMulGradient(), new FusedMatMulGradient(), new MatMulNBitsGradient(), new ReshapeGradient(),
-        new TransposeGradient(), new SplitGradient(), new SoftmaxGradient(), new SigmoidGradient(), new SimplifiedLayerNormalizationGradient(),
+        new TransposeGradient(), new SplitGradient(), new SoftmaxGradient(), new SigmoidGradient(), new QuickGeluGradient(), new SimplifiedLayerNormalizationGradient(),
         new RotaryEmbeddingGradient(), new GatherGradient(),
     ];
 
