@@ -8,9 +8,17 @@ internal static class Differentiator
 {
     private static readonly IGradientRule[] Rules =
     [
-        new AddGradient(), new MulGradient(), new MatMulGradient(), new FusedMatMulGradient(), new MatMulNBitsGradient(), new ReshapeGradient(),
-        new TransposeGradient(), new SplitGradient(), new SoftmaxGradient(), new SigmoidGradient(), new QuickGeluGradient(), new SimplifiedLayerNormalizationGradient(),
-        new RotaryEmbeddingGradient(), new GatherGradient(),
+        // Elementwise.
+        new AddGradient(), new SubGradient(), new MulGradient(), new DivGradient(), new NegGradient(), new PowGradient(), new SqrtGradient(), new ReciprocalGradient(), new ExpGradient(),
+        new WhereGradient(), new CastGradient(), new IdentityGradient(),
+        // Activations and normalizations.
+        new SigmoidGradient(), new QuickGeluGradient(), new GeluGradient(), new TanhGradient(), new ErfGradient(), new SoftmaxGradient(), new SimplifiedLayerNormalizationGradient(),
+        new ReduceMeanGradient(), new ReduceSumGradient(),
+        // Products and rotations.
+        new MatMulGradient(), new FusedMatMulGradient(), new GemmGradient(), new MatMulNBitsGradient(), new RotaryEmbeddingGradient(),
+        // Layout.
+        new ReshapeGradient(), new TransposeGradient(), new UnsqueezeGradient(), new SqueezeGradient(), new ExpandGradient(), new SplitGradient(), new ConcatGradient(), new SliceGradient(),
+        new GatherGradient(),
     ];
 
     /// <summary>Adds the backward pass.</summary>

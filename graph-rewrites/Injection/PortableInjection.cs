@@ -42,6 +42,7 @@ internal static class PortableInjection
         gate.Type = Shapes.Declare(DataType.Float, site.QueryHeads, 1);
         Value gatedValues = emit.Mul(TokenProjection.PerQueryHead(emit, values, site, tokenCount), gate);
         Value branch = tokenCount == 1 ? SingleToken(emit, gatedValues, site) : Attend(emit, lowered, keys, gatedValues, tokenCount, sequence);
+        branch.Type ??= lowered.Attended.Type;
         Value sum = emit.Add(lowered.Attended, branch);
         OnnxGraph.ReplaceUses(lowered.Attended, sum, except: sum.Producer);
     }

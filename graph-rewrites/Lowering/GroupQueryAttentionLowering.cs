@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
@@ -27,6 +28,7 @@ internal static class GroupQueryAttentionLowering
         Value rotatedQuery = Rotate(emit, query, site, site.QueryHeads, sequence);
         Value rotatedKey = Rotate(emit, key, site, site.KeyValueHeads, sequence);
         Value attended = Attend(emit, rotatedQuery, rotatedKey, value, site, sequence);
+        attended.Type = Shapes.Declare(DataType.Float, "batch", "sequence", site.Query.Count);
         OnnxGraph.ReplaceUses(site.Core.Output, attended);
         return new LoweredSite(site, rotatedQuery, attended);
     }
@@ -65,6 +67,7 @@ internal static class GroupQueryAttentionLowering
         Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale);
         // [b, G, r * s, s] -> [b, G, r, s, s]: both last dimensions are s, so 0 may copy the one and -1 infer the other.
         Value unstacked = emit.Reshape(scores, 0, 0, stacked, 0, -1);
+        unstacked.Type = Shapes.Declare(DataType.Float, "batch", groups, stacked, "queries", "keys");
         Value masked = emit.Add(unstacked, sequence.ScoreMask(site.Core.Attributes.Int("local_window_size", -1)));
         Value probabilities = emit.Op("Softmax", [masked], NodeAttributes.Of("axis", -1L));
         Value restacked = emit.Op("Reshape", [probabilities, emit.Op("Shape", [scores])]);
