@@ -15,8 +15,7 @@ internal static class GroupQueryAttentionLowering
 
     /// <summary>Why a site cannot be lowered; null where it can.</summary>
     public static string? WhyNot(AttentionSite site) =>
-        site.Core.Attributes.Float("softcap", 0) != 0 ? "attention scores are soft-capped"
-        : site.Core.Attributes.Int("smooth_softmax", 0) != 0 || site.Core.Input(SinkInput) is not null ? "the attention has a sink"
+        site.Core.Attributes.Int("smooth_softmax", 0) != 0 || site.Core.Input(SinkInput) is not null ? "the attention has a sink"
         : site.Core.Input(MaskInput) is not null ? "the attention takes a bias"
         : null;
 
@@ -68,7 +67,8 @@ internal static class GroupQueryAttentionLowering
         // [b, G, r * s, s] -> [b, G, r, s, s]: both last dimensions are s, so 0 may copy the one and -1 infer the other.
         Value unstacked = emit.Reshape(scores, 0, 0, stacked, 0, -1);
         unstacked.Type = Shapes.Declare(DataType.Float, "batch", groups, stacked, "queries", "keys");
-        Value masked = emit.Add(unstacked, sequence.ScoreMask(site.Core.Attributes.Int("local_window_size", -1)));
+        Value capped = SoftCap.Apply(emit, unstacked, site);
+        Value masked = emit.Add(capped, sequence.ScoreMask(site.Core.Attributes.Int("local_window_size", -1)));
         Value probabilities = emit.Op("Softmax", [masked], NodeAttributes.Of("axis", -1L));
         Value restacked = emit.Op("Reshape", [probabilities, emit.Op("Shape", [scores])]);
         Value mixed = emit.Reshape(emit.MatMul(restacked, v), 0, 0, stacked, -1, size);
