@@ -9,7 +9,7 @@ internal sealed class SqueezeGradient : IGradientRule
 
     public void Differentiate(Node node, GradientContext context)
     {
-        Value shape = context.Emit.Op("Shape", [node.Input(0)]);
-        context.Accumulate(node.Input(0)!, context.Emit.Op("Reshape", [context.GradientOf(node.Output), shape]));
+        Value axes = node.Input(1) ?? throw new ModelRefusedException("A Squeeze that does not name its axes has no gradient rule", node.ToString());
+        context.Accumulate(node.Input(0)!, context.Emit.Op("Unsqueeze", [context.GradientOf(node.Output), axes]));
     }
 }

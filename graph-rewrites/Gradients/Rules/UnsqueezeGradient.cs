@@ -9,7 +9,6 @@ internal sealed class UnsqueezeGradient : IGradientRule
 
     public void Differentiate(Node node, GradientContext context)
     {
-        Value shape = context.Emit.Op("Shape", [node.Input(0)]);
-        context.Accumulate(node.Input(0)!, context.Emit.Op("Reshape", [context.GradientOf(node.Output), shape]));
+        context.Accumulate(node.Input(0)!, context.Emit.Op("Squeeze", [context.GradientOf(node.Output), node.Input(1)]));
     }
 }
