@@ -26,9 +26,9 @@ internal static class Differentiator
     /// <param name="result">The value whose gradient is known.</param>
     /// <param name="resultGradient">That gradient.</param>
     /// <param name="parameters">The values whose gradients are wanted.</param>
-    /// <returns>The gradient of each parameter.</returns>
+    /// <returns>The gradients; that of each parameter is there.</returns>
     /// <exception cref="ModelRefusedException">An operator on the way has no gradient rule, or a parameter does not reach the result.</exception>
-    public static IReadOnlyList<Value> Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters)
+    public static GradientContext Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters)
     {
         Node[] order = [.. NodeOrder.Topological(graph.Nodes)];
         IReadOnlySet<Node> leading = NodeOrder.Reaching([result], graph);
@@ -43,8 +43,9 @@ internal static class Differentiator
                 RuleFor(node).Differentiate(node, context);
             }
         }
-        return [.. parameters.Select(parameter => context.GradientOf(parameter)
-            ?? throw new ModelRefusedException("What is trained does not reach the loss", $"input '{parameter.Name}'"))];
+        return parameters.FirstOrDefault(parameter => context.GradientOf(parameter) is null) is { } lost
+            ? throw new ModelRefusedException("What is trained does not reach the loss", $"input '{lost.Name}'")
+            : context;
     }
 
     private static bool Activate(Node node, HashSet<Value> active)

@@ -58,9 +58,10 @@ internal sealed class OperatorCase(string opType, string domain = "")
         if (backward)
         {
             Value gradient = graph.AddInput("dy", any);
-            foreach ((Value input, Value its) in learnt.Zip(Differentiator.Differentiate(graph, node.Output, gradient, learnt)))
+            GradientContext gradients = Differentiator.Differentiate(graph, node.Output, gradient, learnt);
+            foreach (Value input in learnt)
             {
-                graph.AddOutput(graph.AddNode("Identity", "", "", [its], [$"d{input.Name}"]).Output, any);
+                graph.AddOutput(graph.AddNode("Identity", "", "", [gradients.GradientOf(input)], [$"d{input.Name}"]).Output, any);
             }
         }
         return model;
