@@ -21,7 +21,7 @@ public enum TrainingGraphKind
 
 /// <summary>
 /// Builds the graphs of training from a base model: lower, inject tokens and gates, attach the loss, differentiate.
-/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s] padded on the right; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H]; with a loss also
+/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s], 0 on padding behind the tokens, 1 on tokens, or 1, 2, ... for sequences that are packed into one row; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H]; with a loss also
 /// <c>target_positions</c>, <c>target_ids</c> int64 [m] and <c>target_weights</c> [m], where a position is row * s + the place whose logits predict the target.
 /// Outputs: <c>loss</c>, <c>target_log_probabilities</c> [m], <c>aligner.tokens_gradient</c>, <c>aligner.gates_gradient</c>; or <c>logits</c> [b, s, V].
 /// </summary>

@@ -52,7 +52,7 @@ internal static class GroupQueryAttentionLowering
             return heads;
         }
         long rotated = 2 * (rotary.Cosines.Initializer?.Shape[^1] ?? site.HeadSize / 2);
-        return emit.MicrosoftOp("RotaryEmbedding", [heads, sequence.FirstPosition, rotary.Cosines, rotary.Sines],
+        return emit.MicrosoftOp("RotaryEmbedding", [heads, sequence.Positions, rotary.Cosines, rotary.Sines],
             NodeAttributes.Of("interleaved", rotary.Interleaved ? 1 : 0),
             NodeAttributes.Of("num_heads", rotated == site.HeadSize ? 0 : count),
             NodeAttributes.Of("rotary_embedding_dim", rotated == site.HeadSize ? 0 : rotated));
