@@ -1,0 +1,43 @@
+using AlignerOnnx.Graph;
+using Onnx;
+
+namespace AlignerOnnx.GraphRewrites.Recognition;
+
+/// <summary>Values that a graph fixes: initializers that no caller can override, and the outputs of Constant nodes, behind any Identity.</summary>
+internal static class Constants
+{
+    private const int Steps = 4;
+
+    /// <summary>The stored tensor of a value; null where the value is not fixed.</summary>
+    public static Tensor? Of(Value? value)
+    {
+        for (int step = 0; step < Steps && value is not null; step++)
+        {
+            if (value.IsConstant)
+            {
+                return value.Initializer;
+            }
+            if (value.Producer is { OpType: "Constant" } constant)
+            {
+                return FromAttributes(constant);
+            }
+            value = value.Producer is { OpType: "Identity" } identity ? identity.Input(0) : null;
+        }
+        return null;
+    }
+
+    /// <summary>A fixed list of integers; null where the value is not one.</summary>
+    public static long[]? Integers(Value? value) =>
+        Of(value) is { ElementType: TensorProto.Types.DataType.Int64 or TensorProto.Types.DataType.Int32 } tensor ? tensor.ReadInt64s() : null;
+
+    /// <summary>A fixed floating-point number; null where the value is not one.</summary>
+    public static float? Number(Value? value) =>
+        Of(value) is { Count: 1, ElementType: TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Bfloat16 } tensor ? tensor.ReadSingles()[0] : null;
+
+    private static Tensor? FromAttributes(Node constant) =>
+        constant.Attributes.Tensor("value") is { } tensor ? Tensor.Stored(tensor)
+        : constant.Attributes.Has("value_float") ? Tensor.Stored(Tensor.Of("", [constant.Attributes.Float("value_float", 0)]))
+        : constant.Attributes.Has("value_int") ? Tensor.Stored(Tensor.Of("", [constant.Attributes.Int("value_int", 0)]))
+        : constant.Attributes.Ints("value_ints") is { } integers ? Tensor.Stored(Tensor.Of("", [.. integers], integers.Count))
+        : null;
+}
