@@ -42,6 +42,7 @@ internal static class PortableInjection
         gate.Type = Shapes.Declare(DataType.Float, site.QueryHeads, 1);
         Value gatedValues = emit.Mul(TokenProjection.PerQueryHead(emit, values, site, tokenCount), gate);
         Value branch = tokenCount == 1 ? SingleToken(emit, gatedValues, site) : Attend(emit, lowered, keys, gatedValues, tokenCount, sequence);
+        branch.Type ??= lowered.Attended.Type;
         Value sum = emit.Add(lowered.Attended, branch);
         OnnxGraph.ReplaceUses(lowered.Attended, sum, except: sum.Producer);
     }
@@ -62,7 +63,7 @@ internal static class PortableInjection
         Value v = emit.Reshape(gatedValues, site.QueryHeads, tokenCount, site.HeadSize);
         Value q = emit.Transpose(emit.Reshape(lowered.RotatedQuery, -1, site.QueryHeads, site.HeadSize), 1, 0, 2);
         Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale);
-        Value probabilities = emit.Op("Softmax", [scores], NodeAttributes.Of("axis", -1L));
+        Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));
         Value mixed = emit.Transpose(emit.MatMul(probabilities, v), 1, 0, 2);
         return emit.Op("Reshape", [mixed, sequence.Shape((long)site.QueryHeads * site.HeadSize)]);
     }

@@ -16,7 +16,8 @@ internal static class ActivationLowering
             if (product.Inputs.FirstOrDefault(input => IsSigmoidOf(input, product)) is { Producer: { } sigmoid })
             {
                 Value silu = new OpEmitter(graph, product.Output.Name).MicrosoftOp("QuickGelu", [sigmoid.Input(0)], NodeAttributes.Of("alpha", 1f));
-                OnnxGraph.ReplaceUses(product.Output, silu);
+                silu.Type = product.Output.Type;
+            OnnxGraph.ReplaceUses(product.Output, silu);
                 graph.RemoveNode(product);
                 graph.RemoveNode(sigmoid);
             }

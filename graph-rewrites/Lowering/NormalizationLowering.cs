@@ -28,9 +28,11 @@ internal static class NormalizationLowering
     private static Value AddSkip(OpEmitter emit, Node node)
     {
         Value sum = emit.Add(node.Input(0)!, node.Input(1)!);
+        sum.Type = node.Input(0)!.Type;
         if (node.Input(3) is { } bias)
         {
             sum = emit.Add(sum, bias);
+            sum.Type = node.Input(0)!.Type;
         }
         if (node.Outputs.Count > SumOutput && node.Outputs[SumOutput] is { } given)
         {

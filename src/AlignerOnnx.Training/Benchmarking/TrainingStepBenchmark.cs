@@ -15,11 +15,12 @@ public static class TrainingStepBenchmark
     /// <param name="length">Tokens of a row; at least 4.</param>
     /// <param name="tokens">N.</param>
     /// <param name="rounds">Counted rounds.</param>
+    /// <param name="recompute">Whether activations are computed again rather than kept.</param>
     /// <param name="cancellation">Stops between rounds.</param>
-    public static PairedResult Run(string model, int rows, int length, int tokens, int rounds, CancellationToken cancellation = default)
+    public static PairedResult Run(string model, int rows, int length, int tokens, int rounds, bool recompute = false, CancellationToken cancellation = default)
     {
         OnnxModel original = ModelLoader.Load(model);
-        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens);
+        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens, recompute);
         OnnxModel forward = TrainingGraph.Build(original, TrainingGraphKind.Evaluation, StartLayer, tokens);
         using OnnxRuntimeEngine engine = new(gradient.ToBytes(), Path.GetDirectoryName(original.Path!)!, forward.ToBytes());
         TrainingBatch batch = TrainingBatch.Create([.. Enumerable.Range(0, rows).Select(row => Example(row, length))]);
