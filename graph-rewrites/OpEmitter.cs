@@ -57,6 +57,15 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
     public Value SimplifiedLayerNormalization(Value value, Value weight, float epsilon) => Emit("SimplifiedLayerNormalization", Domains.Standard, [value, weight], 2,
         NodeAttributes.Of("epsilon", epsilon), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L))[0];
 
+    public Value Cast(Value value, DataType type) => Op("Cast", [value], NodeAttributes.Of("to", (long)type));
+
+    /// <summary>An integer without dimensions, int64 or int32.</summary>
+    public Value Integer(long number, DataType type = DataType.Int64)
+    {
+        string name = $"aligner.constant.{type}.{number}";
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, type == DataType.Int64 ? BitConverter.GetBytes(number) : BitConverter.GetBytes(checked((int)number))));
+    }
+
     /// <summary>A list of integers, stored once however often it is asked for.</summary>
     public Value Integers(params ReadOnlySpan<long> numbers)
     {
@@ -64,12 +73,10 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
         return graph.Find(name) ?? graph.AddInitializer(Tensor.Of(name, numbers, numbers.Length));
     }
 
-    /// <summary>A scalar of an element type (float32, float16).</summary>
+    /// <summary>A scalar of an element type (float32, float16, bfloat16).</summary>
     public Value Scalar(float number, DataType type = DataType.Float)
     {
         string name = $"aligner.constant.{type}.{BitConverter.SingleToUInt32Bits(number):x8}";
-        return graph.Find(name) ?? graph.AddInitializer(type == DataType.Float16
-            ? Tensor.Inline(name, type, BitConverter.GetBytes((Half)number))
-            : Tensor.Of(name, [number]));
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, FloatEncoding.ToBytes([number], type)));
     }
 }

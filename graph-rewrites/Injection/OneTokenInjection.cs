@@ -1,7 +1,5 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
-using Onnx;
-using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Injection;
 
@@ -20,37 +18,41 @@ public static class OneTokenInjection
     /// <summary>Adds the slot to a model.</summary>
     /// <param name="model">The model, changed in place.</param>
     /// <param name="sites">Its attention sites, all of them, in execution order.</param>
-    /// <exception cref="ModelRefusedException">The model has the slot already.</exception>
-    public static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites)
+    /// <exception cref="ModelRefusedException">The model is patched already, or is too old.</exception>
+    public static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites) => Apply(model, sites, OneTokenPlacement.Add);
+
+    /// <summary>Adds the slot, and the vectors at a place of choice.</summary>
+    /// <exception cref="ModelRefusedException">A layer does not offer that place.</exception>
+    internal static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites, OneTokenPlacement placement)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(sites);
-        if (model.Graph.Find(Slot) is not null)
+        SlotLayouts.Begin(Layout, model, sites);
+        OnnxGraph graph = model.Graph;
+        long size = sites[0].Output.OutputSize;
+        OpEmitter emit = new(graph, "aligner.one_token");
+        if (placement == OneTokenPlacement.Add)
         {
-            throw new ModelRefusedException("The model is patched already", model.Path, $"a value '{Slot}'", "a base model", "patch the base model instead");
+            Value slot = SlotEmitter.Add(graph, Slot, sites[0].ElementType, defaults: 0, SlotEmitter.AdapterBatch, sites.Count, size);
+            Value[] vectors = SlotEmitter.PerLayer(emit, slot, axis: 1, sites.Count);
+            foreach ((AttentionSite site, Value vector) in sites.Zip(vectors))
+            {
+                AddBehind(emit.Within($"layer{site.Layer}"), site.Output.Result, vector);
+            }
+            return;
         }
-        Value slot = AddSlot(model.Graph, sites);
-        OpEmitter emit = new(model.Graph, "aligner.one_token");
-        long[] ones = [.. sites.Select(_ => 1L)];
-        Value[] vectors = sites.Count == 1 ? [slot] : emit.Split(slot, axis: 1, ones);
-        foreach ((AttentionSite site, Value vector) in sites.Zip(vectors))
+        // A bias has one dimension: one adapter for the whole batch.
+        Value single = SlotEmitter.Add(graph, Slot, sites[0].ElementType, defaults: 0, 1, sites.Count, size);
+        Value[] biases = emit.Split(emit.Reshape(single, -1), axis: 0, [.. sites.Select(_ => size)]);
+        foreach ((AttentionSite site, Value bias) in sites.Zip(biases))
         {
-            Value result = site.Output.Result;
-            Value sum = emit.Within($"layer{site.Layer}").Add(result, vector);
-            OnnxGraph.ReplaceUses(result, sum, except: sum.Producer);
+            (Node node, int input) = BiasPlace.Of(site, placement)
+                ?? throw new ModelRefusedException($"Layer {site.Layer} has no free bias", model.Path, site.Output.Node.ToString(), $"a free place of kind {placement}", "use an Add");
+            node.Connect(input, bias);
         }
-        model.SetMetadata("aligner.slots", Layout);
     }
 
-    private static Value AddSlot(OnnxGraph graph, IReadOnlyList<AttentionSite> sites)
+    private static void AddBehind(OpEmitter emit, Value result, Value vector)
     {
-        DataType type = sites[0].ElementType;
-        long size = sites[0].Output.OutputSize;
-        byte[] zeros = new byte[ElementTypes.ByteLength(type, sites.Count * size)];
-        TypeProto declared = Shapes.Declare(type, "aligner_batch", sites.Count, size);
-        Value slot = graph.AddInput(Slot, declared);
-        // The default stays inside the .onnx file: it must not move the base model's data.
-        graph.AddInitializer(Tensor.Inline(Slot, type, zeros, 1, sites.Count, size));
-        return slot;
+        Value sum = emit.Add(result, vector);
+        OnnxGraph.ReplaceUses(result, sum, except: sum.Producer);
     }
 }
