@@ -35,7 +35,7 @@ public static class OneTokenInjection
             Value[] vectors = SlotEmitter.PerLayer(emit, slot, axis: 1, sites.Count);
             foreach ((AttentionSite site, Value vector) in sites.Zip(vectors))
             {
-                AddBehind(emit.Within($"layer{site.Layer}"), site.Output.Result, vector);
+                AddBehind(emit.Within($"layer{site.Layer}"), site.End, vector);
             }
             return;
         }

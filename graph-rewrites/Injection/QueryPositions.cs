@@ -19,14 +19,12 @@ internal sealed class QueryPositions(OnnxModel model)
     /// <exception cref="ModelRefusedException">The graph does not say where its tokens stand.</exception>
     public Value Of(AttentionSite site)
     {
-        const int lengthsInput = 5;
-        const int positionsInput = 9;
-        if (site.Core.Input(positionsInput) is { } given)
+        if (site.Rotary?.PositionIds is { } given)
         {
             return given;
         }
-        Value lengths = site.Core.Input(lengthsInput)
-            ?? throw new ModelRefusedException($"The positions of layer {site.Layer}'s queries cannot be found", $"{model.Path}, {site.Core}", "no input 5 (lengths) and no input 9 (positions)", "one of the two");
+        Value lengths = site.Rotary?.SequenceLengths
+            ?? throw new ModelRefusedException($"The positions of layer {site.Layer}'s queries cannot be found", $"{model.Path}, {site.Core}", "neither lengths nor positions", "one of the two");
         if (!_known.TryGetValue(lengths, out Value? positions))
         {
             positions = FromLengths(lengths);

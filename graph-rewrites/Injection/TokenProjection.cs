@@ -3,7 +3,7 @@ using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.GraphRewrites.Injection;
 
-/// <summary>Keys and values of the tokens in one layer: the layer's own frozen projections applied to the raw tokens, no normalization, no rotary embedding.</summary>
+/// <summary>Keys and values of the tokens in one layer: the layer's own frozen projections applied to the raw tokens, no normalization of the tokens, no rotary embedding.</summary>
 internal static class TokenProjection
 {
     /// <summary>Keys and values, each [N, G * head size]; keys are normalised where the layer normalises keys.</summary>
@@ -11,10 +11,20 @@ internal static class TokenProjection
     {
         Value keys = Apply(emit, site.Key.Projection, tokens);
         Value values = site.Value.Projection == site.Key.Projection ? keys : Apply(emit, site.Value.Projection, tokens);
-        return (Normalize(emit, site, Part(emit, site.Key, keys)), Part(emit, site.Value, values));
+        return (Normalize(emit, site, Part(emit, site, site.Key, keys)), Part(emit, site, site.Value, values));
     }
 
-    private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product) => slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
+    private static Value Part(OpEmitter emit, AttentionSite site, ProjectionSlice slice, Value product)
+    {
+        Value part = slice.IsWhole ? product
+            : slice.HeadStride is long stride && stride != site.HeadSize ? Strided(emit, site, slice, product, stride)
+            : emit.Slice(product, 1, slice.First, slice.Count);
+        return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)) : part;
+    }
+
+    /// <summary>Heads that stand apart: each in a record of <paramref name="stride"/> elements.</summary>
+    private static Value Strided(OpEmitter emit, AttentionSite site, ProjectionSlice slice, Value product, long stride) =>
+        emit.Reshape(emit.Slice(emit.Reshape(product, 0, slice.Projection.OutputSize / stride, stride), 2, slice.First, site.HeadSize), 0, slice.Count);
 
     private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)
     {
@@ -22,10 +32,9 @@ internal static class TokenProjection
         {
             return keys;
         }
-        bool perHead = Constants.Of(normalization.Weight)!.Count == site.HeadSize;
-        Value apart = perHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
+        Value apart = normalization.PerHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
         Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon);
-        return perHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
+        return normalization.PerHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
     }
 
     /// <summary>Repeats the key/value heads [N, G * head size] for the query heads that share them: [H, N * head size], heads of a group side by side.</summary>
@@ -51,11 +60,17 @@ internal static class TokenProjection
         return emit.Graph.AddInitializer(Tensor.Of(name, ones, site.QueryHeads, site.KeyValueHeads));
     }
 
+    /// <summary>The projection's own operator on another input, with its bias and LoRA.</summary>
     private static Value Apply(OpEmitter emit, Projection projection, Value tokens)
     {
         Node node = projection.Node;
         Value product = emit.Emit(node.OpType, node.Domain, [tokens, .. node.Inputs.Skip(1)], 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0];
-        bool biasInside = node.Input(5) is not null;
-        return projection.Bias is { } bias && !biasInside ? emit.Add(product, bias) : product;
+        Value sum = projection.Bias is { } bias && !node.Inputs.Contains(bias) ? emit.Add(product, bias) : product;
+        foreach (LowRankUpdate update in projection.Updates)
+        {
+            Value low = Apply(emit, update.Up, Apply(emit, update.Down, tokens));
+            sum = emit.Add(sum, update.Factor == 1 ? low : emit.Mul(low, emit.Scalar(update.Factor, projection.ElementType)));
+        }
+        return sum;
     }
 }
