@@ -9,6 +9,9 @@ public sealed record HeadNormalization(Value Weight, float Epsilon)
 {
     private const float DefaultEpsilon = 1e-5f;
 
+    /// <summary>The numbers of the weight.</summary>
+    public float[] Weights() => Constants.Of(Weight)!.ReadSingles();
+
     /// <summary>The normalization that computes a value, in one operator or decomposed, and what it normalises.</summary>
     internal static (HeadNormalization Normalization, Value Source)? Computing(Value value) => value.Producer switch
     {
