@@ -22,9 +22,9 @@ public static class OneTokenInjection
         OpEmitter emit = new(graph, "aligner.one_token");
         foreach ((AttentionSite site, Value vector) in sites.Zip(Slots.PerLayer(emit, slot, axis: 1, sites)))
         {
-            Value result = site.Output.Result;
-            Value sum = emit.Within($"layer{site.Layer}").Add(result, vector);
-            OnnxGraph.ReplaceUses(result, sum, except: sum.Producer);
+            OpEmitter within = emit.Within($"layer{site.Layer}");
+            Value sum = within.Add(site.End, site.IsFlat ? within.Reshape(vector, 1, size) : vector);
+            OnnxGraph.ReplaceUses(site.End, sum, except: sum.Producer);
         }
     }
 }

@@ -10,63 +10,71 @@ namespace AlignerOnnx.GraphRewrites.Injection;
 /// </summary>
 internal sealed class RotatedQueries(OnnxGraph graph)
 {
-    private const int LengthsInput = 5;
-    private const int PositionsInput = 9;
-    private readonly Dictionary<(Value, Value), Value> _positions = [];
+    private readonly Dictionary<Value, Value> _positions = [];
 
     /// <summary>Emits the queries of a layer.</summary>
+    /// <exception cref="ModelRefusedException">The queries cannot be reached from outside the attention node.</exception>
     public Value Of(OpEmitter emit, AttentionSite site)
     {
         (long groups, long shared, long size) = (site.KeyValueHeads, site.QueryHeads / site.KeyValueHeads, site.HeadSize);
-        if (site.QueryOperand.IsHeadMajor)
+        QueryOperand operand = site.QueryOperand is { Interleaved: false, Layout: not HeadLayout.Flat } found ? found
+            : throw new ModelRefusedException($"Layer {site.Layer} takes only one-token slots: its queries cannot be reached outside the attention node", site.Core.ToString(), remedy: "patch with --slots one-token");
+        if (operand.Layout == HeadLayout.HeadMajor && operand is { IsNormalised: true, IsRotated: true, Bias: null })
         {
-            return emit.Reshape(site.QueryOperand.Value, 0, groups, -1, size);
+            return emit.Reshape(operand.Value, 0, groups, -1, size);
         }
-        Value rotated = Rotate(emit, Normalize(emit, Unpacked(emit, site), site), site);
+        Value rotated = Rotate(emit, Normalize(emit, InSequence(emit, operand, site), site), site);
         Value byHead = emit.Transpose(emit.Reshape(rotated, 0, 0, groups, shared, size), 0, 2, 3, 1, 4);
         return emit.Reshape(byHead, 0, 0, -1, size);
     }
 
-    private static Value Unpacked(OpEmitter emit, AttentionSite site) =>
-        site.Core.Input(1) is null ? emit.Slice(site.QueryOperand.Value, -1, 0, site.Query.Count) : site.QueryOperand.Value;
+    /// <summary>[b, s, H * head size], out of a packed value and with the bias that the core adds.</summary>
+    private static Value InSequence(OpEmitter emit, QueryOperand operand, AttentionSite site)
+    {
+        Value query = operand.Layout switch
+        {
+            HeadLayout.HeadMajor => emit.Reshape(emit.Transpose(operand.Value, 0, 2, 1, 3), 0, 0, site.Query.Count),
+            HeadLayout.SequenceHeads => emit.Reshape(operand.Value, 0, 0, site.Query.Count),
+            _ => operand.IsPacked ? emit.Slice(operand.Value, -1, operand.First, site.Query.Count) : operand.Value,
+        };
+        return operand.Bias is { } bias ? emit.Add(query, emit.Slice(bias, 0, 0, site.Query.Count)) : query;
+    }
 
     private static Value Normalize(OpEmitter emit, Value query, AttentionSite site)
     {
-        if (site.QueryNormalization is not { } normalization)
+        if (site.QueryNormalization is not { } normalization || site.QueryOperand!.IsNormalised)
         {
             return query;
         }
-        Value apart = emit.Reshape(query, 0, -1, site.QueryHeads, site.HeadSize);
-        return emit.Reshape(emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon), 0, -1, site.Query.Count);
+        Value apart = normalization.PerHead ? emit.Reshape(query, 0, 0, site.QueryHeads, site.HeadSize) : query;
+        return emit.Reshape(emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon), 0, 0, site.Query.Count);
     }
 
     private Value Rotate(OpEmitter emit, Value query, AttentionSite site)
     {
-        if (site.Rotary is not { } rotary)
+        if (site.Rotary is not { } rotary || site.QueryOperand!.IsRotated)
         {
             return query;
         }
-        long rotated = 2 * (Constants.Of(rotary.Cosines)?.Shape[^1] ?? site.HeadSize / 2);
-        bool whole = rotated == site.HeadSize;
-        return emit.MicrosoftOp("RotaryEmbedding", [query, PositionsOf(emit, site, query), rotary.Cosines, rotary.Sines],
+        bool whole = rotary.RotatedSize == site.HeadSize;
+        return emit.MicrosoftOp("RotaryEmbedding", [query, PositionsOf(rotary, site, query), rotary.Cosines, rotary.Sines],
             NodeAttributes.Of("interleaved", rotary.Interleaved ? 1 : 0),
             NodeAttributes.Of("num_heads", whole ? 0 : site.QueryHeads),
-            NodeAttributes.Of("rotary_embedding_dim", whole ? 0 : rotated));
+            NodeAttributes.Of("rotary_embedding_dim", whole ? 0L : rotary.RotatedSize));
     }
 
     /// <summary>Positions as the node counts them: those it is given, else from the tokens that lie before, which is the total length - 1 less the new ones, 0 in a padded prompt.</summary>
-    private Value PositionsOf(OpEmitter emit, AttentionSite site, Value query)
+    private Value PositionsOf(RotaryFacts rotary, AttentionSite site, Value query)
     {
-        if (site.Core.Input(PositionsInput) is { } given)
+        if (rotary.PositionIds is { } given)
         {
             return given;
         }
-        Value lengths = site.Core.Input(LengthsInput) ?? throw new ModelRefusedException("The attention node has neither positions nor lengths", site.Core.ToString());
-        (Value, Value) key = (lengths, graph.Find("input_ids") ?? query);
-        if (!_positions.TryGetValue(key, out Value? positions))
+        Value lengths = rotary.SequenceLengths ?? throw new ModelRefusedException("The attention node has neither positions nor lengths", site.Core.ToString());
+        if (!_positions.TryGetValue(lengths, out Value? positions))
         {
-            positions = CountedFrom(new OpEmitter(graph, "aligner.positions"), lengths, key.Item2);
-            _positions.Add(key, positions);
+            positions = CountedFrom(new OpEmitter(graph, "aligner.positions"), lengths, graph.Find("input_ids") ?? query);
+            _positions.Add(lengths, positions);
         }
         return positions;
     }

@@ -21,15 +21,30 @@ internal static class TokenAttention
     public static void Attach(OpEmitter emit, AttentionSite site, RotatedQueries queries, Value keys, Value values, Value gate)
     {
         (long groups, long shared) = (site.KeyValueHeads, site.QueryHeads / site.KeyValueHeads);
-        Value attended = site.Output.Source;
         Value q = queries.Of(emit, site);
-        Value scores = emit.Mul(emit.MatMul(q, emit.Transpose(keys, 0, 1, 3, 2)), emit.Scalar(site.Scale / site.QueryOperand.Factor, site.ElementType));
+        Value scores = emit.Mul(emit.MatMul(q, emit.Transpose(keys, 0, 1, 3, 2)), emit.Scalar(site.Scale / site.QueryOperand!.Factor, site.ElementType));
         Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));
         // [b, G, r * s, head size] -> [b, G, r, s, head size]
         Value mixed = emit.Reshape(emit.MatMul(probabilities, values), 0, groups, shared, -1, site.HeadSize);
         Value gated = emit.Mul(mixed, emit.Reshape(gate, 0, groups, shared, 1, 1));
-        Value branch = emit.Reshape(emit.Transpose(gated, 0, 3, 1, 2, 4), 0, 0, site.Query.Count);
-        Value shaped = site.Output.Node.Is("Gemm") ? emit.Reshape(branch, -1, site.Query.Count) : branch;
-        site.Output.Node.Rewire(0, emit.Add(attended, shaped));
+        Value attended = site.Attended.Value;
+        Value sum = emit.Add(attended, InLayout(emit, gated, site));
+        OnnxGraph.ReplaceUses(attended, sum, except: sum.Producer);
+    }
+
+    /// <summary>[b, G, r, s, head size] as the layer's own attention output is arranged.</summary>
+    private static Value InLayout(OpEmitter emit, Value gated, AttentionSite site)
+    {
+        if (site.Attended.Layout == HeadLayout.HeadMajor)
+        {
+            return emit.Reshape(gated, 0, site.QueryHeads, -1, site.HeadSize);
+        }
+        Value inSequence = emit.Transpose(gated, 0, 3, 1, 2, 4);
+        return site.Attended.Layout switch
+        {
+            HeadLayout.SequenceHeads => emit.Reshape(inSequence, 0, 0, site.QueryHeads, site.HeadSize),
+            HeadLayout.Flat => emit.Reshape(inSequence, -1, site.Query.Count),
+            _ => emit.Reshape(inSequence, 0, 0, site.Query.Count),
+        };
     }
 }

@@ -13,7 +13,7 @@ internal static class KeyNormalization
         {
             return keys;
         }
-        double[] weight = [.. normalization.Weights().Select(number => (double)number)];
+        double[] weight = [.. normalization.ReadWeight().Select(number => (double)number)];
         double[] normal = new double[keys.Length];
         for (int first = 0; first < keys.Length; first += weight.Length)
         {
