@@ -57,20 +57,18 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
     public Value SimplifiedLayerNormalization(Value value, Value weight, float epsilon) => Emit("SimplifiedLayerNormalization", Domains.Standard, [value, weight], 2,
         NodeAttributes.Of("epsilon", epsilon), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L))[0];
 
-    public Value Cast(Value value, DataType type) => Op("Cast", [value], NodeAttributes.Of("to", (long)type));
-
-    /// <summary>An integer without dimensions, int64 or int32.</summary>
-    public Value Integer(long number, DataType type = DataType.Int64)
-    {
-        string name = $"aligner.constant.{type}.{number}";
-        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, type == DataType.Int64 ? BitConverter.GetBytes(number) : BitConverter.GetBytes(checked((int)number))));
-    }
-
     /// <summary>A list of integers, stored once however often it is asked for.</summary>
     public Value Integers(params ReadOnlySpan<long> numbers)
     {
         string name = $"aligner.constant.{string.Join('_', numbers.ToArray())}";
         return graph.Find(name) ?? graph.AddInitializer(Tensor.Of(name, numbers, numbers.Length));
+    }
+
+    /// <summary>An integer without dimensions, int64 or int32.</summary>
+    public Value Integer(long number, DataType type = DataType.Int64)
+    {
+        string name = $"aligner.constant.{type}.{number}";
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, type == DataType.Int32 ? BitConverter.GetBytes((int)number) : BitConverter.GetBytes(number)));
     }
 
     /// <summary>A scalar of an element type (float32, float16, bfloat16).</summary>

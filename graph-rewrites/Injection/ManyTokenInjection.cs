@@ -5,45 +5,42 @@ using static Onnx.TensorProto.Types;
 namespace AlignerOnnx.GraphRewrites.Injection;
 
 /// <summary>
-/// The slot layout <c>many-token</c>: keys and values of the tokens in every layer, <c>aligner.key</c> and <c>aligner.value</c> [b, L, G, n, head size], and
-/// <c>aligner.gate</c> [b, L, H]. The tokens were projected when the adapter was compiled, so the graph only attends to them. By default n is 0 and the branch is zero.
+/// The slot layout <c>many-token</c>: <c>aligner.key</c> and <c>aligner.value</c> [b, L, G, n, head size] are the tokens' keys and values of each layer, folded when
+/// the adapter is compiled; <c>aligner.gate</c> [b, L, H] are its gates. Queries attend to them in a softmax of their own. n is 0 by default.
 /// </summary>
 public static class ManyTokenInjection
 {
     /// <summary>The layout's name.</summary>
     public const string Layout = "many-token";
 
-    /// <summary>The slot of the tokens' keys.</summary>
-    public const string KeySlot = "aligner.key";
+    /// <summary>The slot of keys.</summary>
+    public const string Keys = "aligner.key";
 
-    /// <summary>The slot of the tokens' values.</summary>
-    public const string ValueSlot = "aligner.value";
+    /// <summary>The slot of values.</summary>
+    public const string Values = "aligner.value";
 
-    /// <summary>The slot of the gates.</summary>
-    public const string GateSlot = "aligner.gate";
+    /// <summary>The slot of gates.</summary>
+    public const string Gates = "aligner.gate";
 
-    /// <summary>Adds the slots to a model.</summary>
-    /// <param name="model">The model, changed in place.</param>
-    /// <param name="sites">Its attention sites, all of them, in execution order.</param>
-    /// <exception cref="ModelRefusedException">The model is patched already, is too old, or hides its queries.</exception>
-    public static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites)
+    internal static void Apply(OnnxGraph graph, IReadOnlyList<AttentionSite> sites)
     {
-        SlotLayouts.Begin(Layout, model, sites);
-        OnnxGraph graph = model.Graph;
-        AttentionSite any = sites[0];
-        DataType type = any.ElementType;
-        Value keys = SlotEmitter.Add(graph, KeySlot, type, defaults: 0, SlotEmitter.AdapterBatch, sites.Count, any.KeyValueHeads, SlotEmitter.TokenCount, any.HeadSize);
-        Value values = SlotEmitter.Add(graph, ValueSlot, type, defaults: 0, SlotEmitter.AdapterBatch, sites.Count, any.KeyValueHeads, SlotEmitter.TokenCount, any.HeadSize);
-        Value gates = SlotEmitter.Add(graph, GateSlot, type, defaults: 0, SlotEmitter.AdapterBatch, sites.Count, any.QueryHeads);
+        (AttentionSite any, long layers) = (sites[0], sites.Count);
+        (DataType type, long groups, long size) = (any.ElementType, any.KeyValueHeads, any.HeadSize);
+        Value keys = Slots.Add(graph, Keys, type, ["aligner_batch", layers, groups, "aligner_tokens", size], 1, layers, groups, 0, size);
+        Value values = Slots.Add(graph, Values, type, ["aligner_batch", layers, groups, "aligner_tokens", size], 1, layers, groups, 0, size);
+        Value gates = Slots.Add(graph, Gates, type, ["aligner_batch", layers, any.QueryHeads], 1, layers, any.QueryHeads);
         OpEmitter emit = new(graph, "aligner.many_token");
-        TokenBranch branch = new(model);
-        // Parts keep the axis of the layers, of size 1: it meets the sequence, or the head of a group, as an axis to broadcast along.
-        Value[] keyOf = SlotEmitter.PerLayer(emit, keys, axis: 1, sites.Count);
-        Value[] valueOf = SlotEmitter.PerLayer(emit, values, axis: 1, sites.Count);
-        Value[] gateOf = SlotEmitter.PerLayer(emit, emit.Reshape(gates, 0, sites.Count, any.KeyValueHeads, any.QueryHeads / any.KeyValueHeads, 1), axis: 1, sites.Count);
+        Value[] keysOf = Slots.PerLayer(emit, keys, axis: 1, sites);
+        Value[] valuesOf = Slots.PerLayer(emit, values, axis: 1, sites);
+        Value[] gatesOf = Slots.PerLayer(emit, gates, axis: 1, sites);
+        RotatedQueries queries = new(graph);
         for (int layer = 0; layer < sites.Count; layer++)
         {
-            branch.Add(emit.Within($"layer{layer}"), sites[layer], keyOf[layer], valueOf[layer], gateOf[layer]);
+            OpEmitter within = emit.Within($"layer{layer}");
+            Value axis = within.Integers([1]);
+            Value k = within.Op("Squeeze", [keysOf[layer], axis]);
+            Value v = within.Op("Squeeze", [valuesOf[layer], axis]);
+            TokenAttention.Attach(within, sites[layer], queries, k, v, gatesOf[layer]);
         }
     }
 }

@@ -15,44 +15,16 @@ public static class OneTokenInjection
     /// <summary>The slot's name.</summary>
     public const string Slot = "aligner.delta";
 
-    /// <summary>Adds the slot to a model.</summary>
-    /// <param name="model">The model, changed in place.</param>
-    /// <param name="sites">Its attention sites, all of them, in execution order.</param>
-    /// <exception cref="ModelRefusedException">The model is patched already, or is too old.</exception>
-    public static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites) => Apply(model, sites, OneTokenPlacement.Add);
-
-    /// <summary>Adds the slot, and the vectors at a place of choice.</summary>
-    /// <exception cref="ModelRefusedException">A layer does not offer that place.</exception>
-    internal static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites, OneTokenPlacement placement)
+    internal static void Apply(OnnxGraph graph, IReadOnlyList<AttentionSite> sites)
     {
-        SlotLayouts.Begin(Layout, model, sites);
-        OnnxGraph graph = model.Graph;
         long size = sites[0].Output.OutputSize;
+        Value slot = Slots.Add(graph, Slot, sites[0].ElementType, ["aligner_batch", sites.Count, size], 1, sites.Count, size);
         OpEmitter emit = new(graph, "aligner.one_token");
-        if (placement == OneTokenPlacement.Add)
+        foreach ((AttentionSite site, Value vector) in sites.Zip(Slots.PerLayer(emit, slot, axis: 1, sites)))
         {
-            Value slot = SlotEmitter.Add(graph, Slot, sites[0].ElementType, defaults: 0, SlotEmitter.AdapterBatch, sites.Count, size);
-            Value[] vectors = SlotEmitter.PerLayer(emit, slot, axis: 1, sites.Count);
-            foreach ((AttentionSite site, Value vector) in sites.Zip(vectors))
-            {
-                AddBehind(emit.Within($"layer{site.Layer}"), site.End, vector);
-            }
-            return;
+            OpEmitter within = emit.Within($"layer{site.Layer}");
+            Value sum = within.Add(site.End, site.IsFlat ? within.Reshape(vector, 1, size) : vector);
+            OnnxGraph.ReplaceUses(site.End, sum, except: sum.Producer);
         }
-        // A bias has one dimension: one adapter for the whole batch.
-        Value single = SlotEmitter.Add(graph, Slot, sites[0].ElementType, defaults: 0, 1, sites.Count, size);
-        Value[] biases = emit.Split(emit.Reshape(single, -1), axis: 0, [.. sites.Select(_ => size)]);
-        foreach ((AttentionSite site, Value bias) in sites.Zip(biases))
-        {
-            (Node node, int input) = BiasPlace.Of(site, placement)
-                ?? throw new ModelRefusedException($"Layer {site.Layer} has no free bias", model.Path, site.Output.Node.ToString(), $"a free place of kind {placement}", "use an Add");
-            node.Connect(input, bias);
-        }
-    }
-
-    private static void AddBehind(OpEmitter emit, Value result, Value vector)
-    {
-        Value sum = emit.Add(result, vector);
-        OnnxGraph.ReplaceUses(result, sum, except: sum.Producer);
     }
 }

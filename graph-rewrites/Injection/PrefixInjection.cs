@@ -1,13 +1,13 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
+using Onnx;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Injection;
 
 /// <summary>
-/// The slot layout <c>prefix</c>: <c>aligner.prefix</c> [rows, d], a table of tokens. An id at or above the reserved id selects the row id - reserved id, and stands for that
-/// token in every layer: the layer's key and value projections read the row in place of their normed input. Such ids take positions and cache slots as any others.
-/// One Where a layer; the default is one row of zeros, which no id of the vocabulary selects.
+/// The slot layout <c>prefix</c>: <c>aligner.prefix</c> [rows, d] is a table of tokens. An id of the reserved number or above selects a row, which every layer's key
+/// and value projections take in place of the normed hidden state: the tokens of a concat adapter stand in the sequence as ids, different adapters in one batch too.
 /// </summary>
 public static class PrefixInjection
 {
@@ -17,48 +17,66 @@ public static class PrefixInjection
     /// <summary>The slot's name.</summary>
     public const string Slot = "aligner.prefix";
 
-    /// <summary>The key of the ONNX metadata that holds the reserved id.</summary>
-    public const string ReservedIdKey = "aligner.reserved_id";
+    /// <summary>The metadata entry that says the first reserved id; row i of the table is id first + i.</summary>
+    public const string FirstIdKey = "aligner.prefix.first_id";
 
     private const string InputIds = "input_ids";
-    private const string RowCount = "aligner_rows";
 
-    /// <summary>Adds the slot to a model.</summary>
-    /// <param name="model">The model, changed in place.</param>
-    /// <param name="sites">Its attention sites, all of them, in execution order.</param>
-    /// <param name="reservedId">The first id that selects a row; by default the vocabulary size.</param>
-    /// <returns>The reserved id.</returns>
-    /// <exception cref="ModelRefusedException">The model is patched already, is too old, takes no token ids, or does not say how large its vocabulary is.</exception>
-    public static long Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites, long? reservedId = null)
+    internal static void Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        Value ids = TokenIds(model);
-        long reserved = reservedId ?? VocabularySize.Of(model, ids)
-            ?? throw new ModelRefusedException("The vocabulary's size cannot be read from the graph", model.Path, "neither an embedding table nor a declared width of the logits", "one of the two", "say --reserved-id");
-        SlotLayouts.Begin(Layout, model, sites);
         OnnxGraph graph = model.Graph;
-        Value table = SlotEmitter.Add(graph, Slot, sites[0].ElementType, defaults: 1, RowCount, sites[0].HiddenSize);
-        OpEmitter emit = new(graph, "aligner.prefix_ids");
-        Value first = emit.Integer(reserved, ids.ElementType);
+        Value ids = graph.Find(InputIds) is { IsGraphInput: true } found ? found : throw new ModelRefusedException("The model takes no token ids", model.Path, $"no input '{InputIds}'", "a model with its embedding");
+        long firstId = VocabularyOf(ids, model);
+        Value table = Slots.Add(graph, Slot, sites[0].ElementType, ["aligner_rows", sites[0].HiddenSize], 1, sites[0].HiddenSize);
+        OpEmitter emit = new(graph, "aligner.prefix_layout");
+        Value first = emit.Integer(firstId, ids.ElementType);
         Value zero = emit.Integer(0, ids.ElementType);
-        Value isToken = emit.Op("GreaterOrEqual", [ids, first]);
-        // The embedding table has no such rows: it gets id 0 there, whose embedding reaches no key and no value.
-        Value embedded = emit.Op("Where", [isToken, zero, ids]);
-        OnnxGraph.ReplaceUses(ids, embedded, except: embedded.Producer);
-        isToken.Producer!.Rewire(0, ids);
-        Value row = emit.Op("Where", [isToken, emit.Sub(ids, first), zero]);
-        Value rows = emit.Op("Gather", [table, row]);
-        Value mask = emit.Op("Unsqueeze", [isToken, emit.Integers([-1])]);
-        PrefixRows selected = new(graph, mask, rows);
+        Value reserved = emit.Op("GreaterOrEqual", [ids, first]);
+        Value row = emit.Op("Where", [reserved, emit.Sub(ids, first), zero]);
+        Value ordinary = emit.Op("Where", [reserved, zero, ids]);
+        Redirect(ids, ordinary, [reserved.Producer!, row.Producer!.Input(1)!.Producer!, ordinary.Producer!]);
+        Value chosen = emit.Op("Gather", [table, row], NodeAttributes.Of("axis", 0L));
+        Value where = emit.Op("Unsqueeze", [reserved, emit.Integers([2])]);
         foreach (AttentionSite site in sites)
         {
-            selected.StandIn(site);
+            Replace(emit.Within($"layer{site.Layer}"), site, where, chosen);
         }
-        model.SetMetadata(ReservedIdKey, $"{reserved}");
-        return reserved;
+        model.SetMetadata(FirstIdKey, firstId.ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
 
-    private static Value TokenIds(OnnxModel model) => model.Graph.Find(InputIds) is { IsGraphInput: true, ElementType: DataType.Int64 or DataType.Int32 } ids
-        ? ids
-        : throw new ModelRefusedException("The model takes no token ids", model.Path, $"no integer input '{InputIds}'", "token ids [b, s]", "use another slot layout");
+    private static void Redirect(Value ids, Value ordinary, IReadOnlyCollection<Node> own)
+    {
+        foreach (Use use in ids.Uses.Where(use => !own.Contains(use.Node)).ToArray())
+        {
+            use.Node.Rewire(use.Input, ordinary);
+        }
+    }
+
+    private static void Replace(OpEmitter emit, AttentionSite site, Value where, Value chosen)
+    {
+        Value source = site.Key.Projection.Source;
+        bool flat = site.Key.Projection.Node.Is("Gemm");
+        Value replaced = emit.Op("Where", flat
+            ? [emit.Reshape(where, -1, 1), emit.Reshape(chosen, -1, site.HiddenSize), source]
+            : [where, chosen, source]);
+        foreach (Node projection in new[] { site.Key.Projection.Node, site.Value.Projection.Node }.Distinct())
+        {
+            projection.Rewire(0, replaced);
+        }
+    }
+
+    /// <summary>Rows of the embedding: the first id that no token has.</summary>
+    private static long VocabularyOf(Value ids, OnnxModel model)
+    {
+        foreach (Node node in ids.Uses.Select(use => use.Node))
+        {
+            if (node.OpType is "Gather" or "GatherBlockQuantized" && node.Input(0) is { IsConstant: true, Initializer.Shape: { Count: >= 2 } shape })
+            {
+                return shape[0];
+            }
+        }
+        return model.Graph.Find("logits")?.Type?.TensorType?.Shape?.Dim is [.., { DimValue: > 1 } width]
+            ? width.DimValue
+            : throw new ModelRefusedException("The size of the vocabulary cannot be read from the graph", model.Path, "no embedding of token ids with a constant table", "Gather or GatherBlockQuantized of input_ids");
+    }
 }

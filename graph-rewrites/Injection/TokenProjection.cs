@@ -3,7 +3,7 @@ using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.GraphRewrites.Injection;
 
-/// <summary>Keys and values of the tokens in one layer: the layer's own frozen projections applied to the raw tokens, no normalization of the tokens, no rotary embedding.</summary>
+/// <summary>Keys and values of the tokens in one layer: the layer's own frozen projections applied to the raw tokens, no normalization, no rotary embedding.</summary>
 internal static class TokenProjection
 {
     /// <summary>Keys and values, each [N, G * head size]; keys are normalised where the layer normalises keys.</summary>
@@ -11,20 +11,18 @@ internal static class TokenProjection
     {
         Value keys = Apply(emit, site.Key.Projection, tokens);
         Value values = site.Value.Projection == site.Key.Projection ? keys : Apply(emit, site.Value.Projection, tokens);
-        return (Normalize(emit, site, Part(emit, site, site.Key, keys)), Part(emit, site, site.Value, values));
+        return (Normalize(emit, site, Part(emit, site.Key, keys)), Part(emit, site.Value, values));
     }
 
-    private static Value Part(OpEmitter emit, AttentionSite site, ProjectionSlice slice, Value product)
+    private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product)
     {
-        Value part = slice.IsWhole ? product
-            : slice.HeadStride is long stride && stride != site.HeadSize ? Strided(emit, site, slice, product, stride)
-            : emit.Slice(product, 1, slice.First, slice.Count);
+        if (slice.HeadStride is not null)
+        {
+            throw new ModelRefusedException("The projection holds query, key and value of each head side by side", slice.Projection.Node.ToString(), remedy: "patch with --slots one-token or many-token");
+        }
+        Value part = slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
         return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)) : part;
     }
-
-    /// <summary>Heads that stand apart: each in a record of <paramref name="stride"/> elements.</summary>
-    private static Value Strided(OpEmitter emit, AttentionSite site, ProjectionSlice slice, Value product, long stride) =>
-        emit.Reshape(emit.Slice(emit.Reshape(product, 0, slice.Projection.OutputSize / stride, stride), 2, slice.First, site.HeadSize), 0, slice.Count);
 
     private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)
     {
@@ -60,12 +58,16 @@ internal static class TokenProjection
         return emit.Graph.AddInitializer(Tensor.Of(name, ones, site.QueryHeads, site.KeyValueHeads));
     }
 
-    /// <summary>The projection's own operator on another input, with its bias and LoRA.</summary>
     private static Value Apply(OpEmitter emit, Projection projection, Value tokens)
     {
         Node node = projection.Node;
+        if (node.OpType is not ("MatMul" or "FusedMatMul" or "Gemm" or "MatMulNBits"))
+        {
+            throw new ModelRefusedException($"A {node.OpType} cannot project tokens inside the graph", node.ToString(), remedy: "patch with --slots one-token or many-token");
+        }
         Value product = emit.Emit(node.OpType, node.Domain, [tokens, .. node.Inputs.Skip(1)], 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0];
-        Value sum = projection.Bias is { } bias && !node.Inputs.Contains(bias) ? emit.Add(product, bias) : product;
+        bool biasInside = projection.Bias is { } bias && node.Inputs.Contains(bias);
+        Value sum = projection.Bias is not null && !biasInside ? emit.Add(product, projection.Bias) : product;
         foreach (LowRankUpdate update in projection.Updates)
         {
             Value low = Apply(emit, update.Up, Apply(emit, update.Down, tokens));

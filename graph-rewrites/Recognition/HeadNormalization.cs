@@ -11,6 +11,6 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// <param name="PerHead">Whether each head is normalised on its own; else all heads of a position together.</param>
 public sealed record HeadNormalization(Value Weight, float Epsilon, bool PerHead = true)
 {
-    /// <summary>The stored weight.</summary>
-    public Tensor Stored => Constants.Of(Weight)!;
+    /// <summary>The numbers of the weight.</summary>
+    public float[] ReadWeight() => Constants.Of(Weight)!.ReadSingles();
 }

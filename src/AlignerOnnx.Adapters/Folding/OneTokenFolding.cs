@@ -20,10 +20,12 @@ public static class OneTokenFolding
     public static float[] Fold(IReadOnlyList<AttentionSite> sites, int startLayer, ReadOnlyMemory<float> token, ReadOnlyMemory<float> gates)
     {
         ArgumentNullException.ThrowIfNull(sites);
-        Architecture architecture = AdapterSizes.Require(sites, startLayer, token.Length, gates.Length);
-        if (token.Length != architecture.HiddenSize)
+        Architecture architecture = Architecture.Of(sites, "the model");
+        int adapted = sites.Count - startLayer;
+        if (startLayer < 0 || adapted < 1 || token.Length != architecture.HiddenSize || gates.Length != adapted * architecture.QueryHeads)
         {
-            throw new AdapterRefusedException("Only one token can be folded into a vector", null, $"{token.Length / architecture.HiddenSize} tokens", "one token", "use many-token slots");
+            throw new AdapterRefusedException("The adapter does not fit the model", null, $"a token of {token.Length} and {gates.Length} gates from layer {startLayer}",
+                $"a token of {architecture.HiddenSize} and {Math.Max(adapted, 0)} x {architecture.QueryHeads} gates", "use the model that the adapter was trained for");
         }
         float[] folded = new float[sites.Count * architecture.HiddenSize];
         Parallel.For(startLayer, sites.Count, layer =>
@@ -36,9 +38,12 @@ public static class OneTokenFolding
 
     private static void FoldLayer(AttentionSite site, ReadOnlySpan<float> token, ReadOnlySpan<float> gates, Span<float> folded)
     {
-        double[] gated = Gated(site, TokenFolding.Values(site, token), gates);
-        double[] result = new double[site.Output.OutputSize];
-        TokenFolding.Multiply(ProjectionWeights.ReadRows(new ProjectionSlice(site.Output, 0, site.Output.OutputSize)), gated, result);
+        double[] p = new double[token.Length];
+        TensorPrimitives.ConvertChecked(token, p);
+        double[] value = Multiply(ProjectionWeights.ReadRows(site.Value), p);
+        TensorPrimitives.Add(value, ProjectionWeights.ReadBias(site.Value), value);
+        double[] gated = Gated(site, value, gates);
+        double[] result = Multiply(ProjectionWeights.ReadRows(new ProjectionSlice(site.Output, 0, site.Output.OutputSize)), gated);
         TensorPrimitives.ConvertTruncating<double, float>(result, folded);
     }
 
@@ -52,5 +57,15 @@ public static class OneTokenFolding
             TensorPrimitives.Multiply(value.AsSpan(group * site.HeadSize, site.HeadSize), gates[head], gated.AsSpan(head * site.HeadSize, site.HeadSize));
         }
         return gated;
+    }
+
+    private static double[] Multiply(double[] rows, double[] vector)
+    {
+        double[] product = new double[rows.Length / vector.Length];
+        for (int row = 0; row < product.Length; row++)
+        {
+            product[row] = TensorPrimitives.Dot<double>(rows.AsSpan(row * vector.Length, vector.Length), vector);
+        }
+        return product;
     }
 }

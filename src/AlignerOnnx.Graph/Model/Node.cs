@@ -53,22 +53,6 @@ public sealed class Node
     /// <param name="value">The value to read.</param>
     public void Rewire(int index, Value value) => SetInput(index, value);
 
-    /// <summary>Leaves one optional input out.</summary>
-    /// <param name="index">An input that the node has.</param>
-    public void Disconnect(int index) => SetInput(index, null);
-
-    /// <summary>Connects one optional input, which the node may have left out.</summary>
-    /// <param name="index">The input, 0 or more; inputs between the last and this one stay absent.</param>
-    /// <param name="value">The value to read.</param>
-    public void Connect(int index, Value value)
-    {
-        while (_inputs.Count <= index)
-        {
-            _inputs.Add(null);
-        }
-        SetInput(index, value);
-    }
-
     internal void SetInput(int index, Value? value)
     {
         _inputs[index]?.RemoveUse(new Use(this, index));
