@@ -53,6 +53,10 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
     /// <summary>Splits along an axis into parts of given sizes.</summary>
     public Value[] Split(Value value, long axis, params ReadOnlySpan<long> sizes) => Emit("Split", Domains.Standard, [value, Integers(sizes)], sizes.Length, NodeAttributes.Of("axis", axis));
 
+    /// <summary>Root-mean-square normalization over the last axis. The second output, which gradients read, is there too.</summary>
+    public Value SimplifiedLayerNormalization(Value value, Value weight, float epsilon) => Emit("SimplifiedLayerNormalization", Domains.Standard, [value, weight], 2,
+        NodeAttributes.Of("epsilon", epsilon), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L))[0];
+
     /// <summary>A list of integers, stored once however often it is asked for.</summary>
     public Value Integers(params ReadOnlySpan<long> numbers)
     {
@@ -60,12 +64,22 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
         return graph.Find(name) ?? graph.AddInitializer(Tensor.Of(name, numbers, numbers.Length));
     }
 
-    /// <summary>A scalar of an element type (float32, float16).</summary>
+    /// <summary>An integer without dimensions, int64 or int32.</summary>
+    public Value Integer(long number, DataType type = DataType.Int64)
+    {
+        string name = $"aligner.constant.{type}.{number}";
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, type == DataType.Int32 ? BitConverter.GetBytes((int)number) : BitConverter.GetBytes(number)));
+    }
+
+    /// <summary>A scalar of an element type (float32, float16, bfloat16).</summary>
     public Value Scalar(float number, DataType type = DataType.Float)
     {
         string name = $"aligner.constant.{type}.{BitConverter.SingleToUInt32Bits(number):x8}";
-        return graph.Find(name) ?? graph.AddInitializer(type == DataType.Float16
-            ? Tensor.Inline(name, type, BitConverter.GetBytes((Half)number))
-            : Tensor.Of(name, [number]));
+        return graph.Find(name) ?? graph.AddInitializer(type switch
+        {
+            DataType.Float16 => Tensor.Inline(name, type, BitConverter.GetBytes((Half)number)),
+            DataType.Bfloat16 => Tensor.Inline(name, type, BitConverter.GetBytes((ushort)(BitConverter.SingleToUInt32Bits(number) >> 16))),
+            _ => Tensor.Of(name, [number]),
+        });
     }
 }

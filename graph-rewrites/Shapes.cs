@@ -1,3 +1,4 @@
+using AlignerOnnx.Graph;
 using Onnx;
 using static Onnx.TensorProto.Types;
 
@@ -6,6 +7,13 @@ namespace AlignerOnnx.GraphRewrites;
 /// <summary>Makes type declarations of graph inputs and outputs.</summary>
 internal static class Shapes
 {
+    /// <summary>Declares the shape of a float32 value that a rewrite made, and gives it back.</summary>
+    public static Value As(this Value value, params ReadOnlySpan<Dimension> shape)
+    {
+        value.Type = Declare(DataType.Float, shape);
+        return value;
+    }
+
     /// <summary>A tensor type; a dimension is a number or the name of a symbol.</summary>
     public static TypeProto Declare(DataType type, params ReadOnlySpan<Dimension> shape)
     {

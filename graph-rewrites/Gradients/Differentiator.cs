@@ -8,9 +8,17 @@ internal static class Differentiator
 {
     private static readonly IGradientRule[] Rules =
     [
-        new AddGradient(), new MulGradient(), new MatMulGradient(), new FusedMatMulGradient(), new MatMulNBitsGradient(), new ReshapeGradient(),
-        new TransposeGradient(), new SplitGradient(), new SoftmaxGradient(), new SigmoidGradient(), new SimplifiedLayerNormalizationGradient(),
-        new RotaryEmbeddingGradient(), new GatherGradient(),
+        // Elementwise.
+        new AddGradient(), new SubGradient(), new MulGradient(), new DivGradient(), new NegGradient(), new PowGradient(), new SqrtGradient(), new ReciprocalGradient(), new ExpGradient(),
+        new WhereGradient(), new CastGradient(), new IdentityGradient(),
+        // Activations and normalizations.
+        new SigmoidGradient(), new QuickGeluGradient(), new GeluGradient(), new TanhGradient(), new ErfGradient(), new SoftmaxGradient(), new SimplifiedLayerNormalizationGradient(),
+        new ReduceMeanGradient(), new ReduceSumGradient(),
+        // Products and rotations.
+        new MatMulGradient(), new FusedMatMulGradient(), new GemmGradient(), new MatMulNBitsGradient(), new RotaryEmbeddingGradient(),
+        // Layout.
+        new ReshapeGradient(), new TransposeGradient(), new UnsqueezeGradient(), new SqueezeGradient(), new ExpandGradient(), new SplitGradient(), new ConcatGradient(), new SliceGradient(),
+        new GatherGradient(),
     ];
 
     /// <summary>Adds the backward pass.</summary>
@@ -18,9 +26,9 @@ internal static class Differentiator
     /// <param name="result">The value whose gradient is known.</param>
     /// <param name="resultGradient">That gradient.</param>
     /// <param name="parameters">The values whose gradients are wanted.</param>
-    /// <returns>The gradient of each parameter.</returns>
+    /// <returns>The gradients; that of each parameter is there.</returns>
     /// <exception cref="ModelRefusedException">An operator on the way has no gradient rule, or a parameter does not reach the result.</exception>
-    public static IReadOnlyList<Value> Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters)
+    public static GradientContext Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters)
     {
         Node[] order = [.. NodeOrder.Topological(graph.Nodes)];
         IReadOnlySet<Node> leading = NodeOrder.Reaching([result], graph);
@@ -35,8 +43,9 @@ internal static class Differentiator
                 RuleFor(node).Differentiate(node, context);
             }
         }
-        return [.. parameters.Select(parameter => context.GradientOf(parameter)
-            ?? throw new ModelRefusedException("What is trained does not reach the loss", $"input '{parameter.Name}'"))];
+        return parameters.FirstOrDefault(parameter => context.GradientOf(parameter) is null) is { } lost
+            ? throw new ModelRefusedException("What is trained does not reach the loss", $"input '{lost.Name}'")
+            : context;
     }
 
     private static bool Activate(Node node, HashSet<Value> active)

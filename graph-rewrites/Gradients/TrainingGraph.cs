@@ -21,7 +21,7 @@ public enum TrainingGraphKind
 
 /// <summary>
 /// Builds the graphs of training from a base model: lower, inject tokens and gates, attach the loss, differentiate.
-/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s] padded on the right; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H]; with a loss also
+/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s], 0 on padding behind the tokens, 1 on tokens, or 1, 2, ... for sequences that are packed into one row; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H]; with a loss also
 /// <c>target_positions</c>, <c>target_ids</c> int64 [m] and <c>target_weights</c> [m], where a position is row * s + the place whose logits predict the target.
 /// Outputs: <c>loss</c>, <c>target_log_probabilities</c> [m], <c>aligner.tokens_gradient</c>, <c>aligner.gates_gradient</c>; or <c>logits</c> [b, s, V].
 /// </summary>
@@ -35,8 +35,9 @@ public static class TrainingGraph
     /// <param name="kind">What to compute.</param>
     /// <param name="startLayer">The first adapted layer, 0 .. L - 1.</param>
     /// <param name="tokens">N, at least 1.</param>
+    /// <param name="recompute">Whether the backward pass computes activations again, layer by layer, rather than keep them: less memory, more time. The numbers stay the same.</param>
     /// <exception cref="ModelRefusedException">The model cannot be recognised, lowered or differentiated.</exception>
-    public static OnnxModel Build(OnnxModel baseModel, TrainingGraphKind kind, int startLayer, int tokens)
+    public static OnnxModel Build(OnnxModel baseModel, TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false)
     {
         ArgumentNullException.ThrowIfNull(baseModel);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
@@ -47,16 +48,16 @@ public static class TrainingGraph
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
         (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
-        (Value tokenInput, Value gateInput) = PortableInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
+        (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
         if (kind != TrainingGraphKind.Logits)
         {
-            AttachLoss(model, kind, [tokenInput, gateInput]);
+            AttachLoss(model, kind, [tokenInput, gateInput], recompute);
         }
         RemoveWhatIsNotRead(model.Graph);
         return model;
     }
 
-    private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters)
+    private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, bool recompute)
     {
         OnnxGraph graph = model.Graph;
         CrossEntropyLoss loss = CrossEntropyLoss.Attach(model);
@@ -64,12 +65,22 @@ public static class TrainingGraph
         graph.AddOutput(loss.TargetLogProbabilities, Shapes.Declare(DataType.Float, "targets"));
         if (kind == TrainingGraphKind.Gradient)
         {
-            IReadOnlyList<Value> gradients = Differentiator.Differentiate(graph, loss.Logits, loss.LogitsGradient(), parameters);
-            foreach ((Value parameter, Value gradient) in parameters.Zip(gradients))
-            {
-                string name = $"{parameter.Name}_gradient";
-                graph.AddOutput(graph.AddNode("Identity", Domains.Standard, name, [gradient], [name]).Output, parameter.Type!);
-            }
+            AddGradients(graph, loss, parameters, recompute);
+        }
+    }
+
+    private static void AddGradients(OnnxGraph graph, CrossEntropyLoss loss, IReadOnlyList<Value> parameters, bool recompute)
+    {
+        HashSet<Node> forward = [.. graph.Nodes];
+        GradientContext gradients = Differentiator.Differentiate(graph, loss.Logits, loss.LogitsGradient(), parameters);
+        foreach (Value parameter in parameters)
+        {
+            string name = $"{parameter.Name}_gradient";
+            graph.AddOutput(graph.AddNode("Identity", Domains.Standard, name, [gradients.GradientOf(parameter)], [name]).Output, parameter.Type!);
+        }
+        if (recompute)
+        {
+            Recomputation.Apply(graph, forward, gradients);
         }
     }
 

@@ -6,15 +6,33 @@ namespace AlignerOnnx.GraphRewrites.Injection;
 /// <summary>Keys and values of the tokens in one layer: the layer's own frozen projections applied to the raw tokens, no normalization, no rotary embedding.</summary>
 internal static class TokenProjection
 {
-    /// <summary>Keys and values, each [N, G * head size].</summary>
+    /// <summary>Keys and values, each [N, G * head size]; keys are normalised where the layer normalises keys.</summary>
     public static (Value Keys, Value Values) Project(OpEmitter emit, AttentionSite site, Value tokens)
     {
-        if (site.Key.IsWhole)
+        Value keys = Apply(emit, site.Key.Projection, tokens);
+        Value values = site.Value.Projection == site.Key.Projection ? keys : Apply(emit, site.Value.Projection, tokens);
+        return (Normalize(emit, site, Part(emit, site.Key, keys)), Part(emit, site.Value, values));
+    }
+
+    private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product)
+    {
+        if (slice.HeadStride is not null)
         {
-            return (Apply(emit, site.Key.Projection, tokens), Apply(emit, site.Value.Projection, tokens));
+            throw new ModelRefusedException("The projection holds query, key and value of each head side by side", slice.Projection.Node.ToString(), remedy: "patch with --slots one-token or many-token");
         }
-        Value[] parts = emit.Split(Apply(emit, site.Key.Projection, tokens), axis: 1, site.Query.Count, site.Key.Count, site.Value.Count);
-        return (parts[1], parts[2]);
+        Value part = slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
+        return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)) : part;
+    }
+
+    private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)
+    {
+        if (site.KeyNormalization is not { } normalization)
+        {
+            return keys;
+        }
+        Value apart = normalization.PerHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
+        Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon);
+        return normalization.PerHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
     }
 
     /// <summary>Repeats the key/value heads [N, G * head size] for the query heads that share them: [H, N * head size], heads of a group side by side.</summary>
@@ -43,8 +61,18 @@ internal static class TokenProjection
     private static Value Apply(OpEmitter emit, Projection projection, Value tokens)
     {
         Node node = projection.Node;
+        if (node.OpType is not ("MatMul" or "FusedMatMul" or "Gemm" or "MatMulNBits"))
+        {
+            throw new ModelRefusedException($"A {node.OpType} cannot project tokens inside the graph", node.ToString(), remedy: "patch with --slots one-token or many-token");
+        }
         Value product = emit.Emit(node.OpType, node.Domain, [tokens, .. node.Inputs.Skip(1)], 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0];
-        bool biasInside = node.Input(5) is not null;
-        return projection.Bias is { } bias && !biasInside ? emit.Add(product, bias) : product;
+        bool biasInside = projection.Bias is { } bias && node.Inputs.Contains(bias);
+        Value sum = projection.Bias is not null && !biasInside ? emit.Add(product, projection.Bias) : product;
+        foreach (LowRankUpdate update in projection.Updates)
+        {
+            Value low = Apply(emit, update.Up, Apply(emit, update.Down, tokens));
+            sum = emit.Add(sum, update.Factor == 1 ? low : emit.Mul(low, emit.Scalar(update.Factor, projection.ElementType)));
+        }
+        return sum;
     }
 }

@@ -30,6 +30,7 @@ internal static class DecoderLowering
         SequenceFacts sequence = new(graph, Require(model, InputIds), Require(model, AttentionMask));
         LoweredSite[] lowered = [.. sites.Select(site => GroupQueryAttentionLowering.Lower(graph, site, sequence))];
         NormalizationLowering.Apply(graph);
+        ActivationLowering.Apply(graph);
         UseExactActivations(graph);
         return (lowered, sequence);
     }

@@ -4,14 +4,16 @@ using static Onnx.TensorProto.Types;
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
 /// <summary>
-/// Values that all lowered attention nodes share: positions and masks of a whole sequence without a cache. Rows are padded on the right, so
-/// positions count from 0 in every row.
+/// Values that all lowered attention nodes share: positions and masks of whole sequences without a cache. A line of the batch holds one sequence or several behind
+/// each other; attention_mask numbers them 1, 2, ... and is 0 on padding, which comes last. Positions count from 0 in every sequence, and none sees another.
 /// </summary>
 internal sealed class SequenceFacts
 {
     private readonly OpEmitter _emit;
     private readonly Value _inputIds;
     private readonly Value _attentionMask;
+    private readonly Value _places;
+    private readonly Value _sameSequence;
     private readonly Dictionary<long, Value> _masks = [];
 
     public SequenceFacts(OnnxGraph graph, Value inputIds, Value attentionMask)
@@ -19,12 +21,14 @@ internal sealed class SequenceFacts
         _emit = new OpEmitter(graph, "aligner.sequence");
         _inputIds = inputIds;
         _attentionMask = attentionMask;
-        // A single position is what RotaryEmbedding calls an offset: positions 0 .. s-1 of every row.
-        FirstPosition = _emit.Integers([0]);
+        Value length = _emit.Op("Gather", [_emit.Op("Shape", [_inputIds]), Index(1)], NodeAttributes.Of("axis", 0L));
+        _places = _emit.Op("Range", [Index(0), length, Index(1)]);
+        _sameSequence = _emit.Op("Equal", [_emit.Op("Unsqueeze", [_attentionMask, _emit.Integers([1])]), _emit.Op("Unsqueeze", [_attentionMask, _emit.Integers([2])])]);
+        Positions = _emit.Sub(_places, FirstPlaces());
     }
 
-    /// <summary>The position of the first element of every row, int64 [1].</summary>
-    public Value FirstPosition { get; }
+    /// <summary>The position of every token in its sequence, int64 [b, s].</summary>
+    public Value Positions { get; }
 
     /// <summary>What is added to scores [b, G, r, s, s]: 0 where a query may see a key, the lowest float where not.</summary>
     /// <param name="window">How many positions a query sees, itself included; -1 for all.</param>
@@ -46,19 +50,24 @@ internal sealed class SequenceFacts
             "Concat", Domains.Standard, name, [_emit.Op("Shape", [_inputIds]), _emit.Integers([size])], [name], NodeAttributes.Of("axis", 0L)).Output;
     }
 
+    /// <summary>Where the sequence of each token begins: the first key of the same sequence.</summary>
+    private Value FirstPlaces()
+    {
+        Value same = _emit.Op("Cast", [_sameSequence], NodeAttributes.Of("to", (long)DataType.Int32));
+        return _emit.Op("ArgMax", [same], NodeAttributes.Of("axis", -1L), NodeAttributes.Of("keepdims", 0L));
+    }
+
     private Value BuildMask(long window)
     {
-        Value length = _emit.Op("Gather", [_emit.Op("Shape", [_inputIds]), Index(1)], NodeAttributes.Of("axis", 0L));
-        Value positions = _emit.Op("Range", [Index(0), length, Index(1)]);
-        Value keys = _emit.Op("Unsqueeze", [positions, _emit.Integers([0])]);
-        Value queries = _emit.Op("Unsqueeze", [positions, _emit.Integers([1])]);
+        Value keys = _emit.Op("Unsqueeze", [_places, _emit.Integers([0])]);
+        Value queries = _emit.Op("Unsqueeze", [_places, _emit.Integers([1])]);
         Value visible = _emit.Op("LessOrEqual", [keys, queries]);
         if (window > 0)
         {
             visible = _emit.Op("And", [visible, _emit.Op("Greater", [keys, _emit.Sub(queries, Index(window))])]);
         }
-        Value real = _emit.Op("Cast", [_emit.Op("Unsqueeze", [_attentionMask, _emit.Integers([1, 2, 3])])], NodeAttributes.Of("to", (long)DataType.Bool));
-        return _emit.Op("Where", [_emit.Op("And", [real, visible]), _emit.Scalar(0), _emit.Scalar(float.MinValue)]);
+        Value mask = _emit.Op("Where", [_emit.Op("And", [_sameSequence, visible]), _emit.Scalar(0), _emit.Scalar(float.MinValue)]);
+        return _emit.Op("Unsqueeze", [mask, _emit.Integers([1, 2])]);
     }
 
     private Value Index(long number)

@@ -1,5 +1,5 @@
-using System.Diagnostics.CodeAnalysis;
 using AlignerOnnx.Graph;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Console;
 
 namespace AlignerOnnx.Serving;
@@ -13,26 +13,28 @@ public static class AlignerServer
     /// <exception cref="ArgumentException">An option is outside its range, or an address needs a key.</exception>
     /// <exception cref="ModelRefusedException">The model cannot be loaded.</exception>
     /// <exception cref="AdapterRefusedException">An adapter cannot be loaded or does not fit the model.</exception>
+    /// <exception cref="IOException">The state folder is in use or cannot be read.</exception>
     public static WebApplication Build(ServingOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        ModelRegistry registry = new(options);
+        ServerParts parts = new(options);
         try
         {
-            WebApplication app = Configure(options, registry).Build();
-            Map(app, options, registry);
+            WebApplication app = Configure(options, parts).Build();
+            app.Services.GetService<WatchedFolder>()?.TakeAll();
+            Routes.Map(app, options, parts);
             return app;
         }
         catch
         {
-            registry.Dispose();
+            parts.Dispose();
             throw;
         }
     }
 
     /// <summary>The empty builder reads no files and no environment: nothing but the options decides where the server listens.</summary>
-    private static WebApplicationBuilder Configure(ServingOptions options, ModelRegistry registry)
+    private static WebApplicationBuilder Configure(ServingOptions options, ServerParts parts)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseKestrelCore();
@@ -46,34 +48,18 @@ public static class AlignerServer
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddRoutingCore();
-        // Made by factories, since the container disposes what it made itself.
-        builder.Services.AddSingleton(_ => registry);
-        builder.Services.AddSingleton(_ => new Admission(options));
+        // Made by a factory, since the container disposes only what it made itself.
+        builder.Services.AddSingleton(_ => parts);
+        AddWatchedFolder(builder.Services, options, parts);
         return builder;
     }
 
-    [SuppressMessage("Trimming", "IL2026", Justification = "The handlers are request delegates; nothing is bound by reflection.")]
-    private static void Map(WebApplication app, ServingOptions options, ModelRegistry registry)
+    private static void AddWatchedFolder(IServiceCollection services, ServingOptions options, ServerParts parts)
     {
-        ILogger errors = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("AlignerOnnx.Serving");
-        AccessControl access = new(options.ApiKey);
-        ModelsEndpoint models = new(app.Services.GetRequiredService<ModelRegistry>());
-        ChatEndpoint chat = new(registry, app.Services.GetRequiredService<Admission>(), options, app.Services.GetRequiredService<ILogger<ChatEndpoint>>());
-        app.Use(next => context => ErrorHandling.Run(context, next, errors));
-        app.UseRouting();
-        app.Use(next => context =>
+        if (options.AdapterFolder is { } folder)
         {
-            // Health checks of load balancers carry no key.
-            if (context.Request.Path != "/health")
-            {
-                access.Require(context.Request);
-            }
-            return next(context);
-        });
-        app.MapGet("/health", (RequestDelegate)(context => context.Response.WriteAsJsonAsync(new Health("ok"), ApiJson.Default.Health)));
-        app.MapGet("/v1/models", (RequestDelegate)models.List);
-        app.MapGet("/v1/models/{**id}", (RequestDelegate)models.Show);
-        app.MapPost("/v1/chat/completions", (RequestDelegate)chat.Handle);
-        app.MapFallback((RequestDelegate)(context => throw new ApiException(StatusCodes.Status404NotFound, $"There is no {context.Request.Method} {context.Request.Path} here.", code: "not_found")));
+            services.AddSingleton(provider => new WatchedFolder(parts.Adapters, folder, provider.GetRequiredService<ILogger<WatchedFolder>>()));
+            services.AddHostedService(provider => provider.GetRequiredService<WatchedFolder>());
+        }
     }
 }

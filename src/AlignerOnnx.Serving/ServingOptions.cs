@@ -12,6 +12,21 @@ public sealed record ServingOptions
     /// <summary>The adapters to serve beside the base model; none by default.</summary>
     public IReadOnlyList<AdapterSource> Adapters { get; init; } = [];
 
+    /// <summary>A folder of adapter folders and .onnx_adapter files to serve and to watch: what appears or changes is published, what goes is unloaded. Null (the default) for none.</summary>
+    public string? AdapterFolder { get; init; }
+
+    /// <summary>Whether adapters of another quantisation of the model are accepted; false by default.</summary>
+    public bool AnyBase { get; init; }
+
+    /// <summary>Where published adapters, files and jobs are kept over restarts; null (the default) for a temporary folder that goes with the server.</summary>
+    public string? StateFolder { get; init; }
+
+    /// <summary>How many adapter versions stay in memory, 1 to 1,000,000; 10,000 by default. Of those that no request uses the longest unused go first, and come back when asked for.</summary>
+    public int MaxResidentAdapters { get; init; } = 10_000;
+
+    /// <summary>The largest upload of an adapter or a data file in bytes, 1 KiB to 1 GiB; 64 MiB by default.</summary>
+    public long MaxUploadBytes { get; init; } = 64 << 20;
+
     /// <summary>The http addresses to listen on; port 0 takes a free one. Default: loopback, port 5080.</summary>
     public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:5080"];
 
@@ -42,6 +57,8 @@ public sealed record ServingOptions
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(ModelFolder);
         ThrowUnless(MaxBodyBytes is >= 1024 and <= 1 << 30, nameof(MaxBodyBytes), MaxBodyBytes, "1 KiB to 1 GiB");
+        ThrowUnless(MaxResidentAdapters is >= 1 and <= 1_000_000, nameof(MaxResidentAdapters), MaxResidentAdapters, "1 to 1,000,000");
+        ThrowUnless(MaxUploadBytes is >= 1024 and <= 1 << 30, nameof(MaxUploadBytes), MaxUploadBytes, "1 KiB to 1 GiB");
         ThrowUnless(MaxTokens >= 1, nameof(MaxTokens), MaxTokens, "at least 1");
         ThrowUnless(MaxConcurrency is >= 1 and <= 1024, nameof(MaxConcurrency), MaxConcurrency, "1 to 1024");
         ThrowUnless(QueueLength is >= 0 and <= 65536, nameof(QueueLength), QueueLength, "0 to 65536");

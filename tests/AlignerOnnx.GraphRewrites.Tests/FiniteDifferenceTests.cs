@@ -40,6 +40,25 @@ public sealed class FiniteDifferenceTests
         }
     }
 
+    [TestMethod]
+    [DataRow("model-fp32", 2, 0)]
+    [DataRow("model-int4", 1, 2)]
+    public void Gradient_WithRecomputation_IsTheSame(string folder, int tokens, int startLayer)
+    {
+        OnnxModel model = ModelLoader.Load(Material.Pocket(folder));
+        OnnxModel again = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, recompute: true);
+        using GraphRunner keeping = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens));
+        using GraphRunner recomputing = new(again);
+        Random random = new(Seed);
+        float[] p = Gaussians(random, tokens * 128, 1);
+        float[] gates = Gaussians(random, (6 - startLayer) * 4, 0.2f);
+        IReadOnlyDictionary<string, float[]> expected = Run(keeping, p, gates, tokens, startLayer);
+        IReadOnlyDictionary<string, float[]> actual = Run(recomputing, p, gates, tokens, startLayer);
+        CollectionAssert.AreEqual(expected["aligner.tokens_gradient"], actual["aligner.tokens_gradient"], "the same operators on the same values");
+        CollectionAssert.AreEqual(expected["aligner.gates_gradient"], actual["aligner.gates_gradient"]);
+        Assert.IsGreaterThan(6 - startLayer, again.Graph.Nodes.Count(node => node.Name.EndsWith(".recomputed", StringComparison.Ordinal)), "every adapted layer computes something again");
+    }
+
     private static IReadOnlyDictionary<string, float[]> Run(GraphRunner runner, float[] tokens, float[] gates, int count, int startLayer)
     {
         long[] ids = [.. Enumerable.Range(0, Rows * Length).Select(i => (long)((i * 53) % 1000) + 3)];

@@ -32,6 +32,14 @@ public sealed class GraphRunner : IDisposable
         return results.ToDictionary(result => result.Name, result => result.AsEnumerable<float>().ToArray());
     }
 
+    /// <summary>The first output with its shape.</summary>
+    public (float[] Data, long[] Shape) RunFirst(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs)
+    {
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run([.. inputs.Select(Feed)]);
+        Tensor<float> first = results[0].AsTensor<float>();
+        return ([.. first], Array.ConvertAll(first.Dimensions.ToArray(), size => (long)size));
+    }
+
     public IReadOnlyDictionary<string, float[]> Run(GoldenCase golden, float[] tokens, float[] gates)
     {
         TargetBatch targets = TargetBatch.Of(golden);

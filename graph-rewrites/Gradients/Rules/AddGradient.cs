@@ -10,9 +10,14 @@ internal sealed class AddGradient : IGradientRule
     public void Differentiate(Node node, GradientContext context)
     {
         Value gradient = context.GradientOf(node.Output)!;
-        foreach (Value operand in node.Inputs.OfType<Value>().Where(context.Needs))
+        (Value a, Value b) = (node.Input(0)!, node.Input(1)!);
+        if (context.Needs(a))
         {
-            context.Accumulate(operand, Broadcasting.ReduceTo(operand, gradient, context));
+            context.Accumulate(a, Broadcasting.ReduceTo(a, b, gradient, context));
+        }
+        if (context.Needs(b))
+        {
+            context.Accumulate(b, Broadcasting.ReduceTo(b, a, gradient, context));
         }
     }
 }

@@ -1,27 +1,42 @@
 using AlignerOnnx.Graph;
-using Onnx;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 
-/// <summary>Gradients of operands that were broadcast.</summary>
+/// <summary>Gradients of operands that were broadcast: they are summed over the axes along which the operand was repeated.</summary>
 internal static class Broadcasting
 {
-    /// <summary>Sums a gradient over the axes along which an operand was repeated: those that its declared shape says are 1. An operand without such axes has the full shape.</summary>
-    public static Value ReduceTo(Value operand, Value gradient, GradientContext context)
+    /// <summary>The part of a result's gradient that belongs to one operand of an elementwise operator.</summary>
+    /// <param name="operand">The operand.</param>
+    /// <param name="other">The operator's other operand.</param>
+    /// <param name="gradient">The gradient, in the shape of the result.</param>
+    /// <param name="context">Where nodes go.</param>
+    public static Value ReduceTo(Value operand, Value other, Value gradient, GradientContext context) => SizesOfOne.Of(operand) switch
     {
-        long[] axes = [.. OnesOf(operand)];
-        return axes.Length == 0 ? gradient : context.Emit.ReduceSum(gradient, keepDimensions: true, axes);
+        _ when RankOf(operand) < RankOf(other) => ReduceToShape(operand, gradient, context),
+        { Count: 0 } => gradient,
+        { } axes => context.Emit.ReduceSum(gradient, keepDimensions: true, [.. axes]),
+        null when FitsInto(other) => gradient,
+        null => ReduceToShape(operand, gradient, context),
+    };
+
+    /// <summary>Sums over the axes that the shapes of a run differ in; for operands whose shape the graph does not declare.</summary>
+    public static Value ReduceToShape(Value operand, Value gradient, GradientContext context)
+    {
+        OpEmitter emit = context.Emit;
+        Value wanted = emit.Op("Shape", [operand]);
+        Value given = emit.Op("Shape", [gradient]);
+        Value missing = emit.Sub(emit.Op("Shape", [given]), emit.Op("Shape", [wanted]));
+        Value ones = emit.Op("ConstantOfShape", [missing], NodeAttributes.Of("value", Tensor.Of("", [1L], 1)));
+        Value padded = emit.Op("Concat", [ones, wanted], NodeAttributes.Of("axis", 0L));
+        Value differs = emit.Op("Cast", [emit.Op("Not", [emit.Op("Equal", [padded, given])])], NodeAttributes.Of("to", (long)DataType.Int64));
+        Value axes = emit.Op("Squeeze", [emit.Op("NonZero", [differs]), emit.Integers([0])]);
+        Value sum = emit.Op("ReduceSum", [gradient, axes], NodeAttributes.Of("keepdims", 1L), NodeAttributes.Of("noop_with_empty_axes", 1L));
+        return emit.Op("Reshape", [sum, wanted]);
     }
 
-    private static IEnumerable<long> OnesOf(Value operand)
-    {
-        TensorShapeProto? shape = operand.Type?.TensorType?.Shape;
-        for (int axis = 0; axis < (shape?.Dim.Count ?? 0); axis++)
-        {
-            if (shape!.Dim[axis] is { ValueCase: TensorShapeProto.Types.Dimension.ValueOneofCase.DimValue, DimValue: 1 })
-            {
-                yield return axis;
-            }
-        }
-    }
+    private static int? RankOf(Value value) => value.Type?.TensorType?.Shape?.Dim.Count ?? value.Initializer?.Shape.Count;
+
+    /// <summary>A constant scalar or vector (a factor, a weight of a normalization, a bias) never enlarges an activation.</summary>
+    private static bool FitsInto(Value other) => other is { IsConstant: true, Initializer.Shape.Count: <= 1 };
 }

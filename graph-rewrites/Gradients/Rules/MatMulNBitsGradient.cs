@@ -31,19 +31,10 @@ internal sealed class MatMulNBitsGradient : IGradientRule
         {
             return shared;
         }
-        Value scales = Delayed(QuantisedViews.Scales(graph, weight), gradient, context);
+        // With constant inputs alone, every weight would be de-quantised first and all of them kept alive (measured: peak 456 against 201 MB on 40 MB of int4).
+        Value scales = Ordering.After(context.Emit, QuantisedViews.Scales(graph, weight), gradient);
         return graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
             [QuantisedViews.Elements(graph, weight), QuantisedViews.AllRows(context.Emit, weight), scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
             NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("bits", (long)weight.Bits)).Output;
-    }
-
-    /// <summary>
-    /// With constant inputs alone, ONNX Runtime schedules every de-quantisation first and keeps all float32 weights alive (measured: peak 456 against 201 MB on
-    /// 40 MB of int4). Scales that depend on the gradient, by adding 0 * its size, make each weight live only while it is used.
-    /// </summary>
-    private static Value Delayed(Value scales, Value gradient, GradientContext context)
-    {
-        Value size = context.Emit.Op("Cast", [context.Emit.Op("Size", [gradient])], NodeAttributes.Of("to", (long)DataType.Float));
-        return context.Emit.Add(scales, context.Emit.Mul(size, context.Emit.Scalar(0)));
     }
 }

@@ -13,11 +13,11 @@ internal sealed class MulGradient : IGradientRule
         (Value a, Value b) = (node.Input(0)!, node.Input(1)!);
         if (context.Needs(a))
         {
-            context.Accumulate(a, Broadcasting.ReduceTo(a, context.Emit.Mul(gradient, b), context));
+            context.Accumulate(a, Broadcasting.ReduceTo(a, b, context.Emit.Mul(gradient, b), context));
         }
         if (context.Needs(b))
         {
-            context.Accumulate(b, Broadcasting.ReduceTo(b, context.Emit.Mul(gradient, a), context));
+            context.Accumulate(b, Broadcasting.ReduceTo(b, a, context.Emit.Mul(gradient, a), context));
         }
     }
 }

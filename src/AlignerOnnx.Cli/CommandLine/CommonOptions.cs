@@ -26,6 +26,9 @@ internal static class CommonOptions
     public static Option<bool> AnyBase() =>
         new("--any-base") { Description = "Accept an adapter of another quantisation of the same architecture." };
 
+    public static Option<bool> Recompute() =>
+        new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
+
     public static Option<int> Seed() =>
         new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => 1 };
 

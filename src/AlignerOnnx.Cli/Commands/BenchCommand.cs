@@ -57,6 +57,7 @@ internal sealed class BenchCommand : Command
         private readonly Option<int> _rows = CommonOptions.Whole("--rows", "Rows of a batch.", standard: 4, least: 1);
         private readonly Option<int> _length = CommonOptions.Whole("--length", "Tokens of a row.", standard: 64, least: 4);
         private readonly Option<int> _tokens = CommonOptions.Tokens();
+        private readonly Option<bool> _recompute = CommonOptions.Recompute();
 
         public TrainingCommand() : base("training", "One training step (loss and gradients) against a forward pass over the same batch.")
         {
@@ -65,6 +66,7 @@ internal sealed class BenchCommand : Command
             Options.Add(_rows);
             Options.Add(_length);
             Options.Add(_tokens);
+            Options.Add(_recompute);
         }
 
         public override IReadOnlyList<string> Examples => ["aligner bench training models/pocket/model-int4 --rounds 3"];
@@ -72,7 +74,7 @@ internal sealed class BenchCommand : Command
         protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
         {
             string model = parsed.GetRequiredValue(_model);
-            PairedResult result = TrainingStepBenchmark.Run(model, parsed.GetValue(_rows), parsed.GetValue(_length), parsed.GetValue(_tokens), parsed.GetValue(_rounds), cancellation);
+            PairedResult result = TrainingStepBenchmark.Run(model, parsed.GetValue(_rows), parsed.GetValue(_length), parsed.GetValue(_tokens), parsed.GetValue(_rounds), parsed.GetValue(_recompute), cancellation);
             output.Result(Summary(model, Of("training step / forward", result)), report => Show(output, report.Measurements));
             return Task.FromResult(ExitCodes.Done);
         }

@@ -8,12 +8,11 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner serve</c>: a base model and its adapters behind an OpenAI-compatible API.</summary>
 internal sealed class ServeCommand : AlignerCommand
 {
-    private const string KeyVariable = "ALIGNER_API_KEY";
-
     private readonly Argument<string> _model = CommonOptions.Model();
-    private readonly Option<string?> _adapters = new("--adapters") { Description = "A folder of adapters; each is served as a model of its folder's name.", HelpName = "DIR" };
+    private readonly Option<string?> _adapters = new("--adapters") { Description = "A folder of adapters; each is served as a model of its folder's name. Changes there are published while the server runs.", HelpName = "DIR" };
+    private readonly Option<string?> _state = new("--state") { Description = "The folder that keeps pushed adapters, files and jobs; without it they go when the server stops.", HelpName = "DIR" };
     private readonly Option<string[]> _urls = new("--urls") { Description = "Addresses to listen on; port 0 takes a free one.", HelpName = "URL", DefaultValueFactory = _ => ["http://127.0.0.1:5080"] };
-    private readonly Option<string?> _key = new("--api-key") { Description = $"The key that clients must send; needed to listen beyond loopback. Also read from {KeyVariable}.", HelpName = "KEY" };
+    private readonly Option<string?> _key = new("--api-key") { Description = $"The key that clients must send; needed to listen beyond loopback. Also read from {ServerOptions.KeyVariable}.", HelpName = "KEY" };
     private readonly Option<string?> _name = new("--name") { Description = "The base model's name; default: its folder's name.", HelpName = "NAME" };
     private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time.", standard: 4, least: 1, most: 256);
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
@@ -22,6 +21,7 @@ internal sealed class ServeCommand : AlignerCommand
     {
         Arguments.Add(_model);
         Options.Add(_adapters);
+        Options.Add(_state);
         Options.Add(_urls);
         Options.Add(_key);
         Options.Add(_name);
@@ -34,15 +34,15 @@ internal sealed class ServeCommand : AlignerCommand
     protected override async Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string model = parsed.GetRequiredValue(_model);
-        string patched = ModelCache.Patched(model);
-        using PreparedAdapters adapters = new(patched, parsed.GetValue(_anyBase));
         WebApplication server = AlignerServer.Build(new ServingOptions
         {
-            ModelFolder = patched,
+            ModelFolder = ModelCache.Patched(model),
             BaseModelName = parsed.GetValue(_name) ?? Path.GetFileName(Path.GetDirectoryName(ModelPaths.FindOnnxFile(model))!),
-            Adapters = parsed.GetValue(_adapters) is { } folder ? adapters.PrepareAll(folder) : [],
+            AdapterFolder = parsed.GetValue(_adapters),
+            AnyBase = parsed.GetValue(_anyBase),
+            StateFolder = parsed.GetValue(_state),
             Urls = parsed.GetValue(_urls)!,
-            ApiKey = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(KeyVariable),
+            ApiKey = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(ServerOptions.KeyVariable),
             MaxConcurrency = parsed.GetValue(_concurrency),
         });
         await using (server.ConfigureAwait(false))

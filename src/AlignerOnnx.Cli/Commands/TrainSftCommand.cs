@@ -25,11 +25,13 @@ internal sealed class TrainSftCommand : AlignerCommand
     private readonly Option<double> _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", Standard.Optimizer.WeightDecay, least: 0, most: 10);
     private readonly Option<int> _seed = CommonOptions.Seed();
     private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
+    private readonly Option<bool> _recompute = CommonOptions.Recompute();
+    private readonly Option<bool> _pack = new("--pack") { Description = "Let short rows of a micro-batch share a line: less work on padding, the same loss." };
 
     public TrainSftCommand() : base("sft", "Train an adapter on the completions of a data set; the model itself stays as it is.")
     {
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _weightDecay, _seed, _maximumLength])
+        foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _weightDecay, _seed, _maximumLength, _recompute, _pack])
         {
             Options.Add(option);
         }
@@ -58,11 +60,13 @@ internal sealed class TrainSftCommand : AlignerCommand
         From = parsed.GetValue(_from),
         AnyBase = parsed.GetValue(_anyBase),
         MaximumLength = parsed.GetValue(_maximumLength),
+        Recompute = parsed.GetValue(_recompute),
         Options = new SupervisedTrainingOptions
         {
             Steps = parsed.GetValue(_steps),
             BatchSize = parsed.GetValue(_batchSize),
             MicroBatchSize = parsed.GetValue(_microBatch),
+            Pack = parsed.GetValue(_pack),
             LearningRate = parsed.GetValue(_learningRate),
             Optimizer = new AdamWOptions { WeightDecay = parsed.GetValue(_weightDecay) },
             StartLayer = parsed.GetValue(_startLayer),

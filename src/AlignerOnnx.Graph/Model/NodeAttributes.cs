@@ -22,6 +22,10 @@ public sealed class NodeAttributes
     /// <exception cref="ModelRefusedException">The attribute is of another kind.</exception>
     public float Float(string name, float absent) => Find(name, AttributeType.Float)?.F ?? absent;
 
+    /// <summary>A text attribute, or the operator's default where it is absent.</summary>
+    /// <exception cref="ModelRefusedException">The attribute is of another kind.</exception>
+    public string Text(string name, string absent) => Find(name, AttributeType.String)?.S.ToStringUtf8() ?? absent;
+
     /// <summary>A list of integers, or null where it is absent.</summary>
     /// <exception cref="ModelRefusedException">The attribute is of another kind.</exception>
     public IReadOnlyList<long>? Ints(string name) => Find(name, AttributeType.Ints)?.Ints;

@@ -1,3 +1,5 @@
+using AlignerOnnx.Graph;
+
 namespace AlignerOnnx.Serving;
 
 /// <summary>A request that is answered with an error object.</summary>
@@ -11,6 +13,26 @@ internal sealed class ApiException(int status, string message, string? param = n
 
     internal static ApiException NoSuchModel(string name) =>
         new(StatusCodes.Status404NotFound, $"The model '{name}' does not exist. GET /v1/models lists those that do.", "model", "model_not_found");
+
+    /// <summary>An uploaded artifact that is refused. The server's own folders are not named.</summary>
+    internal static ApiException Refused(RefusedException e)
+    {
+        IEnumerable<string?> parts =
+        [
+            e.What,
+            e.Where is null ? null : $"where: {e.Where[(e.Where.LastIndexOf(Path.DirectorySeparatorChar) + 1)..]}",
+            e.Found is null ? null : $"found: {e.Found}",
+            e.Expected is null ? null : $"expected: {e.Expected}",
+            e.Remedy is null ? null : $"what to do: {e.Remedy}",
+        ];
+        string code = e switch
+        {
+            AdapterRefusedException => "adapter_refused",
+            DataRefusedException => "data_refused",
+            _ => "model_refused",
+        };
+        return new ApiException(StatusCodes.Status400BadRequest, string.Join("; ", parts.Where(part => part is not null)), null, code);
+    }
 
     private static string TypeOf(int status) => status switch
     {

@@ -13,4 +13,10 @@ namespace AlignerOnnx.Serving;
 [JsonSerializable(typeof(ModelCard))]
 [JsonSerializable(typeof(ErrorBody))]
 [JsonSerializable(typeof(Health))]
+[JsonSerializable(typeof(ListObject<AdapterObject>), TypeInfoPropertyName = "ListObjectAdapterObject")]
+[JsonSerializable(typeof(ListObject<AdapterVersionObject>), TypeInfoPropertyName = "ListObjectAdapterVersionObject")]
+[JsonSerializable(typeof(GatesObject))]
+[JsonSerializable(typeof(DeletedObject))]
+[JsonSerializable(typeof(VersionChoice))]
+[JsonSerializable(typeof(LoraRequest))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -1,11 +1,12 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace AlignerOnnx.Serving;
 
 /// <summary>Reads a request's JSON body.</summary>
 internal static class RequestReader
 {
-    internal static async Task<ChatCompletionRequest> ReadAsync(HttpRequest http, CancellationToken cancellation)
+    internal static async Task<T> ReadAsync<T>(HttpRequest http, JsonTypeInfo<T> type, CancellationToken cancellation)
     {
         // Pages of other origins can post forms and plain text to loopback unasked, but not JSON.
         if (!http.HasJsonContentType())
@@ -14,7 +15,7 @@ internal static class RequestReader
         }
         try
         {
-            return await JsonSerializer.DeserializeAsync(http.Body, ApiJson.Default.ChatCompletionRequest, cancellation)
+            return await JsonSerializer.DeserializeAsync(http.Body, type, cancellation)
                 ?? throw ApiException.Invalid("The body is null; expected a JSON object.", null);
         }
         catch (JsonException e)

@@ -9,14 +9,14 @@ internal sealed class RequestTranslator(ChatModel chat, int maxTokens)
     private const int MostStops = 16;
     private const int LongestStop = 1024;
 
-    internal GenerationRequest Translate(ChatCompletionRequest request, ServedModel model)
+    internal GenerationRequest Translate(ChatCompletionRequest request, ModelLease model)
     {
         RefuseUnsupported(request);
         List<ChatTurn> turns = Turns(request.Messages);
         return new GenerationRequest
         {
             PromptIds = Prompt(turns),
-            Adapter = model.Adapter,
+            Adapter = model.EngineKey,
             MaxNewTokens = MaxNewTokens(request),
             Temperature = (float?)InRange(request.Temperature, 0, 2, "temperature"),
             TopP = TopP(request.TopP),

@@ -2,14 +2,14 @@ using System.Text.Json.Serialization;
 
 namespace AlignerOnnx.Serving;
 
-internal sealed record ChatCompletion(string Id, string Object, long Created, string Model, IReadOnlyList<Choice> Choices, Usage Usage);
+internal sealed record ChatCompletion(string Id, string Object, long Created, string Model, string SystemFingerprint, IReadOnlyList<Choice> Choices, Usage Usage);
 
 internal sealed record Choice(int Index, AnswerMessage Message, string FinishReason);
 
 internal sealed record AnswerMessage(string Role, string Content);
 
 /// <summary>One event of a streamed answer.</summary>
-internal sealed record ChatCompletionChunk(string Id, string Object, long Created, string Model, IReadOnlyList<ChunkChoice> Choices)
+internal sealed record ChatCompletionChunk(string Id, string Object, long Created, string Model, string SystemFingerprint, IReadOnlyList<ChunkChoice> Choices)
 {
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Usage? Usage { get; init; }

@@ -26,6 +26,9 @@ public sealed record FineTuningRequest
     /// <summary>The longest row in tokens, 2 or more. Default 512.</summary>
     public int MaximumLength { get; init; } = 512;
 
+    /// <summary>Whether the backward pass computes activations again rather than keep them: less memory, more time, the same numbers.</summary>
+    public bool Recompute { get; init; }
+
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
 

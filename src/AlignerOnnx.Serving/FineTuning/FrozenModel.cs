@@ -40,8 +40,8 @@ internal sealed class FrozenModel
         return [.. data.Select(set => Encode(encoder, set))];
     }
 
-    public OnnxRuntimeEngine OpenForTraining(int startLayer, int tokens) =>
-        new(Graph(TrainingGraphKind.Gradient, startLayer, tokens), Folder, Graph(TrainingGraphKind.Evaluation, startLayer, tokens));
+    public OnnxRuntimeEngine OpenForTraining(int startLayer, int tokens, bool recompute) =>
+        new(Graph(TrainingGraphKind.Gradient, startLayer, tokens, recompute), Folder, Graph(TrainingGraphKind.Evaluation, startLayer, tokens));
 
     public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
@@ -56,7 +56,7 @@ internal sealed class FrozenModel
             : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens) => TrainingGraph.Build(_model, kind, startLayer, tokens).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, recompute).ToBytes();
 
     private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
     {

@@ -29,7 +29,7 @@ public static class SupervisedFineTuning
         IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, evaluation is null ? [data] : [data, evaluation]);
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
-        using OnnxRuntimeEngine engine = model.OpenForTraining(start.Layer, start.Parameters.Shape.TokenCount);
+        using OnnxRuntimeEngine engine = model.OpenForTraining(start.Layer, start.Parameters.Shape.TokenCount, request.Recompute);
         TrainingResult result = new SupervisedTrainer(engine, request.Options)
             .Train(encoded[0].Examples, start.Parameters, encoded.ElementAtOrDefault(1)?.Examples, progress, cancellation);
         if (result.Cancelled)

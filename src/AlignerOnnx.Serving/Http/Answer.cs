@@ -3,7 +3,7 @@ using AlignerOnnx.GenAI;
 namespace AlignerOnnx.Serving;
 
 /// <summary>What is known of one answer while it grows, and the API objects that tell it.</summary>
-internal sealed class Answer(string model, int promptTokens)
+internal sealed class Answer(ModelLease model, int promptTokens)
 {
     private readonly string _id = $"chatcmpl-{Guid.NewGuid():N}";
     private readonly long _created = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
@@ -20,7 +20,7 @@ internal sealed class Answer(string model, int promptTokens)
     }
 
     internal ChatCompletion Whole(string text) =>
-        new(_id, "chat.completion", _created, model, [new Choice(0, new AnswerMessage("assistant", text), Reason)], Usage);
+        new(_id, "chat.completion", _created, model.Name, model.Fingerprint, [new Choice(0, new AnswerMessage("assistant", text), Reason)], Usage);
 
     internal ChatCompletionChunk Opening() => Chunk(new ChunkChoice(0, new Delta { Role = "assistant", Content = "" }, null));
 
@@ -34,5 +34,5 @@ internal sealed class Answer(string model, int promptTokens)
 
     private Usage Usage => new(promptTokens, Produced);
 
-    private ChatCompletionChunk Chunk(params IReadOnlyList<ChunkChoice> choices) => new(_id, "chat.completion.chunk", _created, model, choices);
+    private ChatCompletionChunk Chunk(params IReadOnlyList<ChunkChoice> choices) => new(_id, "chat.completion.chunk", _created, model.Name, model.Fingerprint, choices);
 }

@@ -4,9 +4,9 @@ using AlignerOnnx.GenAI;
 namespace AlignerOnnx.Serving;
 
 /// <summary>Answers POST /v1/chat/completions.</summary>
-internal sealed partial class ChatEndpoint(ModelRegistry registry, Admission admission, ServingOptions options, ILogger<ChatEndpoint> logger)
+internal sealed partial class ChatEndpoint(ServerParts parts, ServingOptions options, ILogger<ChatEndpoint> logger)
 {
-    private readonly RequestTranslator _translator = new(registry.Chat, options.MaxTokens);
+    private readonly RequestTranslator _translator = new(parts.Chat, options.MaxTokens);
 
     internal async Task Handle(HttpContext context)
     {
@@ -28,12 +28,12 @@ internal sealed partial class ChatEndpoint(ModelRegistry registry, Admission adm
 
     private async Task AnswerAsync(HttpContext context, CancellationToken cancellation)
     {
-        ChatCompletionRequest body = await RequestReader.ReadAsync(context.Request, cancellation);
+        ChatCompletionRequest body = await RequestReader.ReadAsync(context.Request, ApiJson.Default.ChatCompletionRequest, cancellation);
         string name = body.Model ?? throw ApiException.Invalid("model is missing.", "model");
-        ServedModel model = registry.Find(name) ?? throw ApiException.NoSuchModel(name);
+        using ModelLease model = parts.Models.Acquire(name);
         GenerationRequest request = _translator.Translate(body, model);
-        using IDisposable turn = await admission.EnterAsync(context.Response, cancellation);
-        Answer answer = new(model.Name, request.PromptIds.Count);
+        using IDisposable turn = await parts.Admission.EnterAsync(context.Response, cancellation);
+        Answer answer = new(model, request.PromptIds.Count);
         long started = TimeProvider.System.GetTimestamp();
         if (body.Stream is true)
         {
@@ -49,7 +49,7 @@ internal sealed partial class ChatEndpoint(ModelRegistry registry, Admission adm
     private async Task WholeAsync(HttpContext context, GenerationRequest request, Answer answer, CancellationToken cancellation)
     {
         StringBuilder text = new();
-        await foreach (GeneratedToken token in registry.Chat.GenerateAsync(request, cancellation))
+        await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
         {
             answer.Count(token);
             text.Append(token.Text);
@@ -62,7 +62,7 @@ internal sealed partial class ChatEndpoint(ModelRegistry registry, Admission adm
         EventStream events = new(context.Response);
         try
         {
-            await foreach (GeneratedToken token in registry.Chat.GenerateAsync(request, cancellation))
+            await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
             {
                 // The head waits for the first token, so that a request that fails at once still gets its status code.
                 if (answer.Produced == 0)

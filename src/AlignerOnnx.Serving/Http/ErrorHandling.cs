@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.Serving;
 
@@ -18,6 +19,10 @@ internal static partial class ErrorHandling
         catch (ApiException e) when (!context.Response.HasStarted)
         {
             await WriteAsync(context, e);
+        }
+        catch (RefusedException e) when (!context.Response.HasStarted)
+        {
+            await WriteAsync(context, ApiException.Refused(e));
         }
 #pragma warning disable CA1031 // One request's failure, of whatever kind, must not end the server.
         catch (Exception e) when (!context.Response.HasStarted)

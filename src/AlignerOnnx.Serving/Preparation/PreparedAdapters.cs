@@ -40,11 +40,6 @@ public sealed class PreparedAdapters : IDisposable
         return new AdapterSource(Path.GetFileName(full), compiled);
     }
 
-    /// <summary>The compiled forms of all adapters of a folder, in the order of their names.</summary>
-    /// <param name="folder">A folder of adapter folders and .onnx_adapter files; other entries are passed over.</param>
-    /// <exception cref="AdapterRefusedException">The folder does not exist, or an adapter is refused.</exception>
-    public IReadOnlyList<AdapterSource> PrepareAll(string folder) => [.. Find(folder).Select(Prepare)];
-
     /// <summary>The paths of all adapters of a folder, in the order of their names.</summary>
     /// <exception cref="AdapterRefusedException">The folder does not exist.</exception>
     public static IReadOnlyList<string> Find(string folder) => Directory.Exists(folder)

@@ -1,25 +1,25 @@
 namespace AlignerOnnx.Training;
 
 /// <summary>
-/// The arrays that one run of the gradient graph reads: rows padded on the right to one length s, and the m targets of all rows. Target i says: the
-/// logits at flat position <c>TargetPositions[i]</c> (row * s + t) must predict <c>TargetIds[i]</c>, with weight <c>TargetWeights[i]</c> in the loss.
+/// The arrays that one run of the gradient graph reads: lines padded on the right to one length s, each with one row or, packed, several, and the m targets of all rows. Target i says: the
+/// logits at flat position <c>TargetPositions[i]</c> (line * s + t) must predict <c>TargetIds[i]</c>, with weight <c>TargetWeights[i]</c> in the loss.
 /// </summary>
 public sealed class TrainingBatch
 {
-    private TrainingBatch(IReadOnlyList<TrainingExample> rows, int length, int targets)
+    private TrainingBatch(IReadOnlyList<TrainingExample> rows, int lines, int length, int targets)
     {
-        RowCount = rows.Count;
+        LineCount = lines;
         Length = length;
-        InputIds = new long[rows.Count * length];
-        AttentionMask = new long[rows.Count * length];
+        InputIds = new long[lines * length];
+        AttentionMask = new long[lines * length];
         TargetPositions = new long[targets];
         TargetIds = new long[targets];
         TargetWeights = new float[targets];
         Places = [.. rows.Select(row => row.Place)];
     }
 
-    /// <summary>Rows b.</summary>
-    public int RowCount { get; }
+    /// <summary>Lines b.</summary>
+    public int LineCount { get; }
 
     /// <summary>Length s: that of the longest row.</summary>
     public int Length { get; }
@@ -30,7 +30,7 @@ public sealed class TrainingBatch
     /// <summary>Token ids [b, s], row by row.</summary>
     public long[] InputIds { get; }
 
-    /// <summary>[b, s]: 1 = real token, 0 = padding.</summary>
+    /// <summary>[b, s]: 0 = padding; else the number of the row within its line, from 1.</summary>
     public long[] AttentionMask { get; }
 
     /// <summary>[m]: the flat position whose logits predict the target, ascending.</summary>
@@ -45,13 +45,14 @@ public sealed class TrainingBatch
     /// <summary>Where each row stands in its file, for messages.</summary>
     public IReadOnlyList<string> Places { get; }
 
-    /// <summary>Packs rows. Each target weighs 1 / <paramref name="weightTotal"/>, so the loss is the exact mean over completion tokens, however they are spread over rows.</summary>
+    /// <summary>Makes a batch. Each target weighs 1 / <paramref name="weightTotal"/>, so the loss is the exact mean over completion tokens, however they are spread over rows.</summary>
     /// <param name="rows">1 or more rows that together have a target.</param>
     /// <param name="paddingId">The token id of padding; its value has no effect, because padding is masked. Default 0.</param>
     /// <param name="weightTotal">What weights divide by; null (the default) takes the number of targets. Micro-batches give the number of targets of their whole batch.</param>
+    /// <param name="pack">Whether short rows share a line, as long as the longest row. They do not see each other, so the loss is the same. Default false.</param>
     /// <returns>The batch.</returns>
     /// <exception cref="ArgumentException">There is no row or no target.</exception>
-    public static TrainingBatch Create(IReadOnlyList<TrainingExample> rows, int paddingId = 0, int? weightTotal = null)
+    public static TrainingBatch Create(IReadOnlyList<TrainingExample> rows, int paddingId = 0, int? weightTotal = null, bool pack = false)
     {
         ArgumentNullException.ThrowIfNull(rows);
         int targets = rows.Sum(row => row.TargetCount);
@@ -59,23 +60,24 @@ public sealed class TrainingBatch
         {
             throw new ArgumentException("A batch needs at least one row with a completion token.", nameof(rows));
         }
-        TrainingBatch batch = new(rows, rows.Max(row => row.InputIds.Length), targets);
+        IReadOnlyList<RowPlace> places = pack ? RowPacking.Pack(rows) : [.. rows.Select((_, row) => new RowPlace(row, row, 0, 1))];
+        TrainingBatch batch = new(rows, places.Max(place => place.Line) + 1, rows.Max(row => row.InputIds.Length), targets);
         Array.Fill(batch.InputIds, paddingId);
         Array.Fill(batch.TargetWeights, 1f / (weightTotal ?? targets));
         int next = 0;
-        for (int row = 0; row < rows.Count; row++)
+        foreach (RowPlace place in places)
         {
-            next = batch.Place(rows[row], row * batch.Length, next);
+            next = batch.Place(rows[place.Row], (place.Line * batch.Length) + place.Start, place.Number, next);
         }
         return batch;
     }
 
-    private int Place(TrainingExample example, int offset, int next)
+    private int Place(TrainingExample example, int offset, int number, int next)
     {
         for (int t = 0; t < example.InputIds.Length; t++)
         {
             InputIds[offset + t] = example.InputIds[t];
-            AttentionMask[offset + t] = 1;
+            AttentionMask[offset + t] = number;
             if (t > 0 && example.Labels[t] != TrainingExample.IgnoredLabel)
             {
                 TargetPositions[next] = offset + t - 1;

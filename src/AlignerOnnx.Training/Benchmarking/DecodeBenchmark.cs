@@ -21,17 +21,20 @@ public static class DecodeBenchmark
         OnnxModel original = ModelLoader.Load(model);
         OnnxModel rewritten = original.Clone();
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(rewritten).RequireSites();
-        OneTokenInjection.Apply(rewritten, sites);
+        SlotLayouts.Apply(rewritten, sites, SlotLayout.OneToken);
         float[] numbers = [.. Enumerable.Range(0, sites.Count * (int)sites[0].HiddenSize).Select(i => 0.01f * ((i % 7) - 3))];
         using OrtValue delta = OrtValue.CreateTensorValueFromMemory(numbers, [1, sites.Count, sites[0].HiddenSize]);
         using DecoderSession baseSession = new(original);
+        using DecoderSession controlSession = new(original);
         using DecoderSession patchedSession = new(rewritten);
         long[] prompt = [.. Enumerable.Range(0, PastLength).Select(i => (long)(i % 97) + 3)];
         using DecoderSession.Step basePast = baseSession.Run(prompt, 1);
+        using DecoderSession.Step controlPast = controlSession.Run(prompt, 1);
         using DecoderSession.Step patchedPast = patchedSession.Run(prompt, 1);
         void Base() => baseSession.Run([5], 1, basePast, PastLength).Dispose();
+        void Control() => controlSession.Run([5], 1, controlPast, PastLength).Dispose();
         void Patched() => patchedSession.Run([5], 1, patchedPast, PastLength).Dispose();
         void Adapted() => patchedSession.Run([5], 1, patchedPast, PastLength, delta).Dispose();
-        return (PairedBenchmark.Run(Base, Patched, rounds, warmUps: 10, cancellation), PairedBenchmark.Run(Base, Adapted, rounds, warmUps: 10, cancellation));
+        return (PairedBenchmark.Run(Base, Control, Patched, rounds, warmUps: 12, cancellation), PairedBenchmark.Run(Base, Control, Adapted, rounds, warmUps: 12, cancellation));
     }
 }

@@ -3,35 +3,41 @@ using System.Diagnostics;
 namespace AlignerOnnx.Training;
 
 /// <summary>
-/// Compares the time of two actions on a noisy machine: they alternate in one process, and what counts is the median of the ratios of neighbours. A second run
-/// of the first action in every round is the control: its ratio says how far from 1 noise alone gets.
+/// Compares the time of two actions on a noisy machine: both, and a control that does what the first does, run in every round in an order that changes from round to
+/// round, so that what runs before favours none. What counts is the median of the ratios within rounds; the control's says how far from 1 noise alone gets.
 /// </summary>
 public static class PairedBenchmark
 {
-    /// <summary>Runs rounds of first, second, first.</summary>
+    private static readonly int[][] Orders = [[0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0], [1, 0, 2], [0, 2, 1]];
+
+    /// <summary>Runs the rounds.</summary>
     /// <param name="first">What is compared with.</param>
+    /// <param name="control">The same as <paramref name="first"/>, on a second instance where it has one.</param>
     /// <param name="second">What is compared.</param>
     /// <param name="rounds">Counted rounds; at least 1.</param>
     /// <param name="warmUps">Rounds before those.</param>
     /// <param name="cancellation">Stops between rounds.</param>
-    public static PairedResult Run(Action first, Action second, int rounds, int warmUps = 2, CancellationToken cancellation = default)
+    public static PairedResult Run(Action first, Action control, Action second, int rounds, int warmUps = 2, CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(first);
-        ArgumentNullException.ThrowIfNull(second);
         ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 1);
-        List<(double First, double Second, double Again)> times = [];
+        Action[] actions = [first, control, second];
+        List<double[]> times = [];
         for (int round = -warmUps; round < rounds; round++)
         {
             cancellation.ThrowIfCancellationRequested();
-            (double a, double b, double c) = (Time(first), Time(second), Time(first));
+            double[] time = new double[actions.Length];
+            foreach (int index in Orders[(round + warmUps) % Orders.Length])
+            {
+                time[index] = Time(actions[index]);
+            }
             if (round >= 0)
             {
-                times.Add((a, b, c));
+                times.Add(time);
             }
         }
         return new PairedResult(
-            Median(times.Select(time => time.First)), Median(times.Select(time => time.Second)),
-            Median(times.Select(time => 2 * time.Second / (time.First + time.Again))), Median(times.Select(time => time.Again / time.First)), rounds);
+            Median(times.Select(time => time[0])), Median(times.Select(time => time[2])),
+            Median(times.Select(time => time[2] / time[0])), Median(times.Select(time => time[1] / time[0])), rounds);
     }
 
     private static double Time(Action action)
@@ -51,7 +57,7 @@ public static class PairedBenchmark
 /// <summary>What a paired benchmark measured; times are medians in milliseconds.</summary>
 /// <param name="FirstMilliseconds">The first action.</param>
 /// <param name="SecondMilliseconds">The second action.</param>
-/// <param name="Ratio">Median of second / mean of its two neighbours.</param>
-/// <param name="ControlRatio">Median of first / first.</param>
+/// <param name="Ratio">Median of second / first.</param>
+/// <param name="ControlRatio">Median of control / first.</param>
 /// <param name="Runs">Counted rounds.</param>
 public sealed record PairedResult(double FirstMilliseconds, double SecondMilliseconds, double Ratio, double ControlRatio, int Runs);

@@ -15,17 +15,19 @@ public static class TrainingStepBenchmark
     /// <param name="length">Tokens of a row; at least 4.</param>
     /// <param name="tokens">N.</param>
     /// <param name="rounds">Counted rounds.</param>
+    /// <param name="recompute">Whether activations are computed again rather than kept.</param>
     /// <param name="cancellation">Stops between rounds.</param>
-    public static PairedResult Run(string model, int rows, int length, int tokens, int rounds, CancellationToken cancellation = default)
+    public static PairedResult Run(string model, int rows, int length, int tokens, int rounds, bool recompute = false, CancellationToken cancellation = default)
     {
         OnnxModel original = ModelLoader.Load(model);
-        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens);
+        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens, recompute);
         OnnxModel forward = TrainingGraph.Build(original, TrainingGraphKind.Evaluation, StartLayer, tokens);
         using OnnxRuntimeEngine engine = new(gradient.ToBytes(), Path.GetDirectoryName(original.Path!)!, forward.ToBytes());
         TrainingBatch batch = TrainingBatch.Create([.. Enumerable.Range(0, rows).Select(row => Example(row, length))]);
         AdapterParameters parameters = AdapterParameters.Initial(ShapeOf(gradient, tokens), seed: 1);
         Array.Fill(parameters.Gates, 0.05f);
-        return PairedBenchmark.Run(() => engine.Evaluate(batch, parameters, cancellation), () => engine.ComputeGradients(batch, parameters, cancellation), rounds, warmUps: 2, cancellation);
+        void Forward() => engine.Evaluate(batch, parameters, cancellation);
+        return PairedBenchmark.Run(Forward, Forward, () => engine.ComputeGradients(batch, parameters, cancellation), rounds, warmUps: 2, cancellation);
     }
 
     private static AdapterShape ShapeOf(OnnxModel gradient, int tokens)

@@ -9,7 +9,7 @@ internal sealed class BatchValues : IDisposable
 
     public BatchValues(TrainingBatch batch, long[] lossShape)
     {
-        long[] grid = [batch.RowCount, batch.Length];
+        long[] grid = [batch.LineCount, batch.Length];
         long[] targets = [batch.TargetCount];
         TargetLogProbabilities = new float[batch.TargetCount];
         Inputs =

@@ -20,7 +20,7 @@ internal sealed class BatchGradient(AdapterShape shape)
         int targets = rows.Sum(row => row.TargetCount);
         foreach (TrainingExample[] part in rows.Chunk(options.MicroBatchSize ?? rows.Count))
         {
-            TrainingBatch batch = TrainingBatch.Create(part, options.PaddingId, targets);
+            TrainingBatch batch = TrainingBatch.Create(part, options.PaddingId, targets, options.Pack);
             Add(engine.ComputeGradients(batch, parameters, cancellationToken));
         }
     }

@@ -13,6 +13,9 @@ public sealed record SupervisedTrainingOptions
     /// Null (the default) is the whole batch.</summary>
     public int? MicroBatchSize { get; init; }
 
+    /// <summary>Whether short rows of a micro-batch share a line, which saves the work on padding; the loss is the same. Default false.</summary>
+    public bool Pack { get; init; }
+
     /// <summary>The highest learning rate, above 0. Default 0.02.</summary>
     public double LearningRate { get; init; } = 0.02;
 

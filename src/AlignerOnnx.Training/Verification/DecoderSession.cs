@@ -23,6 +23,8 @@ public sealed class DecoderSession : IDisposable
         _cache = [.. sites.SelectMany(site => new[] { (3, 1), (4, 2) }.Select(pair => (site.Core.Input(pair.Item1)!.Name, site.Core.Outputs[pair.Item2]!.Name)))];
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
+        // Several decoders stand side by side here; the idle threads of one must not take the processor from the next.
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
         options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
         try
         {

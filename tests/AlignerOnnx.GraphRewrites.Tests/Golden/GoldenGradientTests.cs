@@ -8,11 +8,14 @@ namespace AlignerOnnx.GraphRewrites.Tests.Golden;
 [TestClass]
 public sealed class GoldenGradientTests
 {
+    private const string Mistral = "ref-mistral-sw8";
+    private const string WithoutWindow = "-nowindow";
+
     private static readonly string[] Models =
-        ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "SmolLM2-135M-Instruct-int4"];
+        ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", Mistral, "ref-phi3", "ref-gemma2", "SmolLM2-135M-Instruct-int4"];
 
     public static IEnumerable<object[]> Cases => Material.HasShared
-        ? Models.SelectMany(model => GoldenCase.Names(model, "gated-").Select(name => new object[] { model, name }))
+        ? Models.SelectMany(model => GoldenCase.Names(model, "gated-").Where(FollowsTheProject).Select(name => new object[] { model, name }))
         : [["(none)", "(none)"]];
 
     [TestMethod]
@@ -20,7 +23,7 @@ public sealed class GoldenGradientTests
     public void Gradient_OfGoldenCase_EqualsReference(string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        OnnxModel graph = TrainingGraph.Build(ModelLoader.Load(GoldenCase.ModelFolder(model)), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens);
+        OnnxModel graph = TrainingGraph.Build(Load(model, name), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens);
         using GraphRunner runner = new(graph);
         IReadOnlyDictionary<string, float[]> results = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"));
         Assert.AreEqual(golden.Scalar("loss"), results["loss"][0], golden.Tolerance("loss"), "loss");
@@ -33,9 +36,26 @@ public sealed class GoldenGradientTests
     public void Logits_OfGoldenCase_EqualReference(string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        OnnxModel graph = TrainingGraph.Build(ModelLoader.Load(GoldenCase.ModelFolder(model)), TrainingGraphKind.Logits, golden.StartLayer, golden.Tokens);
+        OnnxModel graph = TrainingGraph.Build(Load(model, name), TrainingGraphKind.Logits, golden.StartLayer, golden.Tokens);
         using GraphRunner runner = new(graph);
         float[] logits = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"))["logits"];
         Closeness.AssertLogits(golden, logits);
+    }
+
+    /// <summary>The reference also has what the project decided against: scores of tokens that are not soft-capped.</summary>
+    private static bool FollowsTheProject(string name) => !name.EndsWith("-nosoftcap", StringComparison.Ordinal);
+
+    /// <summary>The exporter dropped Mistral's window of 8; for the cases that have it, it is put back.</summary>
+    private static OnnxModel Load(string model, string name)
+    {
+        OnnxModel loaded = ModelLoader.Load(GoldenCase.ModelFolder(model));
+        if (model == Mistral && !name.EndsWith(WithoutWindow, StringComparison.Ordinal))
+        {
+            foreach (Node core in loaded.Graph.Nodes.Where(node => node.OpType == "GroupQueryAttention"))
+            {
+                core.Attributes.Set(NodeAttributes.Of("local_window_size", 8L));
+            }
+        }
+        return loaded;
     }
 }

@@ -10,7 +10,7 @@ public sealed class TrainingBatchTests
     public void Create_TwoLengths_PadsOnTheRight()
     {
         TrainingBatch batch = TrainingBatch.Create([Short, Long], paddingId: 1);
-        Assert.AreEqual((2, 4, 3), (batch.RowCount, batch.Length, batch.TargetCount));
+        Assert.AreEqual((2, 4, 3), (batch.LineCount, batch.Length, batch.TargetCount));
         CollectionAssert.AreEqual(new long[] { 4, 5, 1, 1, 6, 7, 8, 9 }, batch.InputIds);
         CollectionAssert.AreEqual(new long[] { 1, 1, 0, 0, 1, 1, 1, 1 }, batch.AttentionMask);
     }
@@ -21,6 +21,16 @@ public sealed class TrainingBatchTests
         TrainingBatch batch = TrainingBatch.Create([Short, Long]);
         CollectionAssert.AreEqual(new long[] { 0, 5, 6 }, batch.TargetPositions);
         CollectionAssert.AreEqual(new long[] { 5, 8, 9 }, batch.TargetIds);
+    }
+
+    [TestMethod]
+    public void Create_Packed_PutsShortRowsIntoOneLine()
+    {
+        TrainingBatch batch = TrainingBatch.Create([Short, Long, Short], paddingId: 1, pack: true);
+        Assert.AreEqual((2, 4, 4), (batch.LineCount, batch.Length, batch.TargetCount));
+        CollectionAssert.AreEqual(new long[] { 6, 7, 8, 9, 4, 5, 4, 5 }, batch.InputIds);
+        CollectionAssert.AreEqual(new long[] { 1, 1, 1, 1, 1, 1, 2, 2 }, batch.AttentionMask);
+        CollectionAssert.AreEqual(new long[] { 1, 2, 4, 6 }, batch.TargetPositions);
     }
 
     [TestMethod]

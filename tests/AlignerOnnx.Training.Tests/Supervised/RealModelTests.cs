@@ -31,6 +31,25 @@ public sealed class RealModelTests
     }
 
     [TestMethod]
+    [DataRow("model-int4", 1)]
+    [DataRow("model-fp32", 3)]
+    public void Gradient_OfPackedRows_EqualsThatOfPaddedRows(string model, int tokens)
+    {
+        using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens);
+        AdapterParameters parameters = AdapterParameters.Initial(new AdapterShape(tokens, 128, 4, 4), seed: 5);
+        Array.Fill(parameters.Gates, 0.1f);
+        TrainingExample[] rows = [.. new[] { 9, 4, 3, 7, 2, 2 }.Select((length, row) =>
+            new TrainingExample([.. Enumerable.Range(0, length).Select(t => 10 + (37 * row) + (11 * t))], [.. Enumerable.Range(0, length).Select(t => t == 0 ? -100 : 10 + (37 * row) + (11 * t))]))];
+        TrainingBatch packed = TrainingBatch.Create(rows, pack: true);
+        Assert.AreEqual(3, packed.LineCount);
+        GradientResult expected = engine.ComputeGradients(TrainingBatch.Create(rows), parameters);
+        GradientResult actual = engine.ComputeGradients(packed, parameters);
+        Assert.AreEqual(expected.Loss, actual.Loss, 1e-5);
+        Closeness.AssertClose(expected.TokenGradient, actual.TokenGradient, 1e-5, "tokens");
+        Closeness.AssertClose(expected.GateGradient, actual.GateGradient, 1e-5, "gates");
+    }
+
+    [TestMethod]
     [Timeout(240_000)]
     public void Train_SmolLM2Recipe_FollowsTheReferenceCurve()
     {

@@ -1,0 +1,78 @@
+using AlignerOnnx.GenAI;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>What a server is made of, opened in order and closed in the opposite one.</summary>
+internal sealed class ServerParts : IDisposable
+{
+    private readonly Stack<IDisposable> _open = new();
+
+    internal ServerParts(ServingOptions options)
+    {
+        try
+        {
+            State = Opened(new StateFolder(options.StateFolder));
+            Database = Opened(new StateDatabase(Path.Combine(State.Root, "state.db")));
+            Chat = Opened(new ChatModel(options.ModelFolder));
+            Engine = new GeneratorPerRequest(Chat);
+            Adapters = new AdapterRegistry(State, Database, Engine, options, TimeProvider.System);
+            Models = new ModelRegistry(Adapters, options, TimeProvider.System);
+            Admission = Opened(new Admission(options));
+            PublishGiven(options.Adapters);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    internal StateFolder State { get; }
+
+    internal StateDatabase Database { get; }
+
+    internal ChatModel Chat { get; }
+
+    internal ITextEngine Engine { get; }
+
+    internal AdapterRegistry Adapters { get; }
+
+    internal ModelRegistry Models { get; }
+
+    internal Admission Admission { get; }
+
+    public void Dispose()
+    {
+        while (_open.TryPop(out IDisposable? part))
+        {
+            part.Dispose();
+        }
+    }
+
+    private T Opened<T>(T part) where T : IDisposable
+    {
+        _open.Push(part);
+        return part;
+    }
+
+    private void PublishGiven(IReadOnlyList<AdapterSource> adapters)
+    {
+        foreach (AdapterSource adapter in adapters)
+        {
+            string staging = State.NewStagingFolder();
+            try
+            {
+                if (!File.Exists(adapter.Path))
+                {
+                    throw new Graph.AdapterRefusedException("The compiled adapter is missing", adapter.Path, remedy: "Make it with: aligner adapter compile");
+                }
+                AdapterIntake.CopyTo(adapter.Path, staging);
+                Adapters.Publish(adapter.Name, staging, "options");
+            }
+            finally
+            {
+                Directory.Delete(staging, recursive: true);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+namespace AlignerOnnx.Serving;
+
+/// <summary>Brings a state database of any earlier version to the present one. Steps are only ever added at the end.</summary>
+internal static class Migrations
+{
+    private static readonly string[] Steps =
+    [
+        """
+        CREATE TABLE adapters (
+            name TEXT PRIMARY KEY,
+            current INTEGER,
+            loaded INTEGER NOT NULL DEFAULT 1,
+            created INTEGER NOT NULL) STRICT;
+        -- Outlives its adapter: a number that once meant some values never means others.
+        CREATE TABLE numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+        CREATE TABLE versions (
+            name TEXT NOT NULL REFERENCES adapters(name) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            base_model TEXT, base_fingerprint TEXT, data_hash TEXT, recipe TEXT,
+            created INTEGER NOT NULL,
+            PRIMARY KEY (name, number)) STRICT;
+        CREATE TABLE version_files (
+            name TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            file TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            PRIMARY KEY (name, number, file),
+            FOREIGN KEY (name, number) REFERENCES versions(name, number) ON DELETE CASCADE) STRICT;
+        CREATE INDEX versions_by_digest ON versions (digest);
+        CREATE INDEX version_files_by_hash ON version_files (sha256);
+        CREATE TABLE aliases (
+            name TEXT NOT NULL,
+            alias TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            PRIMARY KEY (name, alias),
+            FOREIGN KEY (name, number) REFERENCES versions(name, number)) STRICT;
+        """,
+    ];
+
+    internal static void Apply(StateDatabase database) => database.InTransaction(() =>
+    {
+        long found = database.Query("PRAGMA user_version", row => row.GetInt64(0))[0];
+        if (found > Steps.Length)
+        {
+            throw new IOException($"The state database is of version {found}, newer than this server knows ({Steps.Length}). Use the newer server, or name another state folder.");
+        }
+        for (long step = found; step < Steps.Length; step++)
+        {
+            database.Execute(Steps[step]);
+            database.Execute($"PRAGMA user_version = {step + 1}");
+        }
+    });
+}
