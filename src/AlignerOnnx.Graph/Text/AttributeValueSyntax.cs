@@ -37,7 +37,7 @@ internal static class AttributeValueSyntax
                 output.Quoted(value.S, $"attribute '{value.Name}'");
                 break;
             case AttributeType.Tensor when value.T is not null:
-                TensorSyntax.Print(value.T, output, withEqualsSign: false);
+                TensorSyntax.Print(value.T, output, isInitializer: false);
                 break;
             case AttributeType.Graph when value.G is not null:
                 output.Indented(() => GraphSyntax.Print(value.G, output));

@@ -68,7 +68,7 @@ internal static class GraphSyntax
     {
         Action[] prints =
         [
-            .. graph.Initializer.Select(tensor => (Action)(() => TensorSyntax.Print(tensor, output, withEqualsSign: true))),
+            .. graph.Initializer.Select(tensor => (Action)(() => TensorSyntax.Print(tensor, output, isInitializer: true))),
             .. graph.ValueInfo.Select(value => (Action)(() => ValueInfoSyntax.Print(value, output))),
         ];
         if (prints.Length > 0)

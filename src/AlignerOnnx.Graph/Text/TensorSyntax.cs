@@ -42,19 +42,22 @@ internal static class TensorSyntax
         return tensor;
     }
 
-    public static void Print(TensorProto tensor, TextOutput output, bool withEqualsSign)
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="isInitializer">Initializers always have a name, be it empty, and an equals sign.</param>
+    public static void Print(TensorProto tensor, TextOutput output, bool isInitializer)
     {
         output.Write(TextNames.NameOf((DataType)tensor.DataType));
         if (tensor.Dims.Count > 0)
         {
             output.List("[", tensor.Dims, "]", dimension => output.Write(dimension));
         }
-        if (tensor.Name.Length > 0)
+        if (isInitializer || tensor.Name.Length > 0)
         {
             output.Write(" ").Name(tensor.Name);
         }
         bool external = tensor.DataLocation == DataLocation.External;
-        output.Write(withEqualsSign || external ? " = " : " ");
+        output.Write(isInitializer || external ? " = " : " ");
         if (external)
         {
             output.List("[", tensor.ExternalData, "]", entry => EntrySyntax.Print(entry, output));
