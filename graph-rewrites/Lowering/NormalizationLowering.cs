@@ -3,7 +3,7 @@ using AlignerOnnx.Graph;
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
 /// <summary>
-/// SkipSimplifiedLayerNormalization becomes Add and SimplifiedLayerNormalization; every SimplifiedLayerNormalization gets its second output, the
+/// SkipSimplifiedLayerNormalization becomes Add and SimplifiedLayerNormalization, RMSNormalization that too; every SimplifiedLayerNormalization gets its second output, the
 /// reciprocal of the root mean square, which its gradient needs.
 /// </summary>
 internal static class NormalizationLowering
@@ -13,11 +13,12 @@ internal static class NormalizationLowering
     /// <summary>Lowers all normalizations of a graph.</summary>
     public static void Apply(OnnxGraph graph)
     {
-        foreach (Node node in graph.Nodes.Where(node => node.OpType is "SkipSimplifiedLayerNormalization" or "SimplifiedLayerNormalization").ToArray())
+        foreach (Node node in graph.Nodes.Where(node => node.OpType is "SkipSimplifiedLayerNormalization" or "SimplifiedLayerNormalization" or "RMSNormalization").ToArray())
         {
             OpEmitter emit = new(graph, node.Output.Name);
-            Value source = node.Is("SimplifiedLayerNormalization") ? node.Input(0)! : AddSkip(emit, node);
-            Value weight = node.Is("SimplifiedLayerNormalization") ? node.Input(1)! : node.Input(2)!;
+            bool skips = node.OpType == "SkipSimplifiedLayerNormalization";
+            Value source = skips ? AddSkip(emit, node) : node.Input(0)!;
+            Value weight = node.Input(skips ? 2 : 1)!;
             Value normal = emit.SimplifiedLayerNormalization(source, weight, node.Attributes.Float("epsilon", 1e-5f));
             normal.Type = node.Output.Type;
             OnnxGraph.ReplaceUses(node.Output, normal);
