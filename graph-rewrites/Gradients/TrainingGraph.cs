@@ -44,6 +44,7 @@ public static class TrainingGraph
         OnnxModel model = baseModel.Clone();
         OpsetLowering.Apply(model, Opset);
         model.RequireOpset(Domains.Microsoft, 1);
+        PrecisionLowering.Apply(model.Graph);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);

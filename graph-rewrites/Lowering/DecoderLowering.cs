@@ -1,6 +1,5 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
-using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
@@ -18,10 +17,6 @@ internal static class DecoderLowering
         if (sites.Select(site => (site, reason: IsDecomposed(site) ? null : FusedOperands.WhyNot(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
         {
             throw new ModelRefusedException($"Layer {culprit.site.Layer} cannot be trained: {why}", $"{model.Path}, {culprit.site.Core}");
-        }
-        if (sites[0].ElementType != DataType.Float)
-        {
-            throw new ModelRefusedException("The model's activations are not of float32", model.Path, sites[0].ElementType.ToString(), "a float32, int4 or int8 export for cpu", "train on the cpu export; the adapter then serves the others with --any-base");
         }
         foreach (Value output in graph.Outputs.Where(output => output.Name != "logits").ToArray())
         {
