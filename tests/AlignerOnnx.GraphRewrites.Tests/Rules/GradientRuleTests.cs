@@ -233,7 +233,7 @@ public sealed class GradientRuleTests
     [DataRow("float[2, 2] x", "y = ReduceSum <keepdims = 0> (x)", "A reduction over all axes has no gradient rule")]
     [DataRow("float[2, 2] x", "y = Gemm <transA = 1> (x, w22)", "Only a Gemm of an activation with frozen weights has a gradient rule")]
     [DataRow("float[2, 2] x", "y = Gemm (w22, x)", "Only a Gemm of an activation with frozen weights has a gradient rule")]
-    [DataRow("float[4] x", "y = Slice (x, rows, rows, rows, rows)", "Only a Slice along one axis, with constant bounds and without steps, has a gradient rule")]
+    [DataRow("float[4] x", "y = Slice (x, rows, rows, rows, rows)", "Only a Slice along one axis, without steps, has a gradient rule")]
     public void AnOperatorWithoutARule_IsRefused(string inputs, string forward, string reason)
     {
         OnnxModel model = OnnxText.Load($"g ({inputs}, float[] dy) => (float[] y) <float two = {{2}}, int64[2] rows = {{0, 2}}, float[2, 2] w22 = [\"location\": \"w\"]> {{ {forward} }}");
