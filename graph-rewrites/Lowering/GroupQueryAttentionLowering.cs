@@ -39,12 +39,12 @@ internal static class GroupQueryAttentionLowering
     private static (Value Query, Value Key, Value Value) Sources(OpEmitter emit, AttentionSite site)
     {
         Value[] operands = site.Core.Input(1) is { } key && site.Core.Input(2) is { } value
-            ? [site.QueryOperand.Value, key, value]
-            : emit.Split(site.QueryOperand.Value, axis: 2, site.Query.Count, site.Key.Count, site.Value.Count);
+            ? [site.QueryOperand!.Value, key, value]
+            : emit.Split(site.QueryOperand!.Value, axis: 2, site.Query.Count, site.Key.Count, site.Value.Count);
         Value query = operands[0].As(Batch, Sequence, site.Query.Count);
         Value keys = operands[1].As(Batch, Sequence, site.Key.Count);
         return (
-            site.QueryNormalization is { } queryNormalization ? Normalize(emit, query, queryNormalization, site.QueryHeads, site.HeadSize) : query,
+            site.QueryNormalization is { } queryNormalization && !site.QueryOperand!.IsNormalised ? Normalize(emit, query, queryNormalization, site.QueryHeads, site.HeadSize) : query,
             site.Core.Input(KeyNormalizationInput) is not null ? Normalize(emit, keys, site.KeyNormalization!, site.KeyValueHeads, site.HeadSize) : keys,
             operands[2].As(Batch, Sequence, site.Value.Count));
     }
@@ -58,7 +58,7 @@ internal static class GroupQueryAttentionLowering
 
     private static Value Rotate(OpEmitter emit, Value heads, AttentionSite site, int count, SequenceFacts sequence)
     {
-        if (site.Rotary is not { } rotary)
+        if (site.Rotary is not { IsInsideCore: true } rotary)
         {
             return heads;
         }

@@ -1,12 +1,16 @@
 using AlignerOnnx.Graph;
 using Onnx;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
 /// <summary>Values that a graph fixes: initializers that no caller can override, and the outputs of Constant nodes, behind any Identity.</summary>
 internal static class Constants
 {
-    private const int Steps = 4;
+    private const int Steps = 8;
+
+    /// <summary>The most elements that a shape, an axis list or a list of part sizes has.</summary>
+    private const int MostNumbers = 1024;
 
     /// <summary>The stored tensor of a value; null where the value is not fixed.</summary>
     public static Tensor? Of(Value? value)
@@ -17,22 +21,25 @@ internal static class Constants
             {
                 return value.Initializer;
             }
-            if (value.Producer is { OpType: "Constant" } constant)
+            if (value.Producer is { OpType: "Constant", Domain: Domains.Standard } constant)
             {
                 return FromAttributes(constant);
             }
-            value = value.Producer is { OpType: "Identity" } identity ? identity.Input(0) : null;
+            value = value.Producer is { OpType: "Identity", Domain: Domains.Standard } identity ? identity.Input(0) : null;
         }
         return null;
     }
 
-    /// <summary>A fixed list of integers; null where the value is not one.</summary>
+    /// <summary>A fixed list of integers, or one integer; null where the value is none.</summary>
     public static long[]? Integers(Value? value) =>
-        Of(value) is { ElementType: TensorProto.Types.DataType.Int64 or TensorProto.Types.DataType.Int32 } tensor ? tensor.ReadInt64s() : null;
+        Of(value) is { ElementType: DataType.Int64 or DataType.Int32, Count: <= MostNumbers } tensor ? tensor.ReadInt64s() : null;
 
     /// <summary>A fixed floating-point number; null where the value is not one.</summary>
     public static float? Number(Value? value) =>
-        Of(value) is { Count: 1, ElementType: TensorProto.Types.DataType.Float or TensorProto.Types.DataType.Float16 or TensorProto.Types.DataType.Bfloat16 } tensor ? tensor.ReadSingles()[0] : null;
+        Of(value) is { Count: 1, ElementType: DataType.Float or DataType.Float16 or DataType.Bfloat16 } tensor ? tensor.ReadSingles()[0] : null;
+
+    /// <summary>The fixed vector of that many elements, whatever its rank; null where the value is not one.</summary>
+    public static Tensor? Vector(Value? value, long count) => Of(value) is { } tensor && tensor.Count == count && tensor.Shape.Count > 0 && tensor.Shape[^1] == count ? tensor : null;
 
     private static Tensor? FromAttributes(Node constant) =>
         constant.Attributes.Tensor("value") is { } tensor ? Tensor.Stored(tensor)

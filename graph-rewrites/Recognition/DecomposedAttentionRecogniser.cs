@@ -40,8 +40,9 @@ internal sealed class DecomposedAttentionRecogniser : IAttentionRecogniser
         }
         (float scale, float before) = ScaleOf(scores, paths.Found);
         Match<AttentionSite> site = SiteParts.Assemble(layer, Form, core, paths.Found, queries.Slice.Count / queries.HeadSize, paths.Found.Key.Slice.Count / queries.HeadSize,
-            output.Found, rotary: null, scale, new QueryOperand(scores.Queries, IsHeadMajor: true, before));
-        return site.Success ? site.Found with { SoftCap = scores.SoftCap } : site;
+            output.Found, rotary: null, scale, 
+            new QueryOperand(scores.Queries, HeadLayout.HeadMajor, IsPacked: false, IsNormalised: true, IsRotated: true) { Factor = before }, new HeadsValue(product.Output, HeadLayout.HeadMajor));
+        return site.Success ? site.Found with { Scores = new ScoreFacts(scores.SoftCap, IsCausal: false) } : site;
     }
 
     /// <summary>The whole factor on scores, and the part that the queries carry already. PyTorch's own scale, computed from shapes, is 1 / sqrt(head size) in equal parts.</summary>

@@ -22,7 +22,7 @@ internal sealed record DecomposedScores(Value Queries, Value Keys, double Factor
             {
                 case "MatMul" or "FusedMatMul":
                     double alpha = node.OpType == "FusedMatMul" ? node.Attributes.Float("alpha", 1) : 1;
-                    return node.Input(0) is { } queries && node.Input(1) is { } keys && Constants.Of(queries) is null && Constants.Of(keys) is null && !FrozenMatrix.Of(keys).Success
+                    return node.Input(0) is { } queries && node.Input(1) is { } keys && Constants.Of(queries) is null && Constants.Of(keys) is null && !FrozenMatrices.Of(keys).Success
                         ? new DecomposedScores(queries, keys, factor * alpha, masked, cap)
                         : null;
                 case "Cast" or "Identity" or "Reshape":

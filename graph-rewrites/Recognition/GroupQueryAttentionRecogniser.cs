@@ -10,6 +10,10 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 internal sealed class GroupQueryAttentionRecogniser : IAttentionRecogniser
 {
     private const string Form = "GroupQueryAttention";
+    private const int LengthInput = 5;
+    private const int PositionInput = 9;
+    private const int BiasInput = 10;
+    private const int SinkInput = 11;
     private const int QueryNormalizationInput = 14;
     private const int KeyNormalizationInput = 15;
 
@@ -38,11 +42,15 @@ internal sealed class GroupQueryAttentionRecogniser : IAttentionRecogniser
             return Match<AttentionSite>.Fail(output);
         }
         float? scale = core.Attributes.Float("scale", 0) is var given and not 0 ? given : null;
-        Match<AttentionSite> site = SiteParts.Assemble(layer, Form, core, paths.Found, heads, keyValueHeads, output.Found, FindRotary(core), scale, new QueryOperand(query, IsHeadMajor: false));
+        Match<AttentionSite> site = SiteParts.Assemble(layer, Form, core, paths.Found, heads, keyValueHeads, output.Found, FindRotary(core, HeadSizeOf(paths.Found, heads)), scale, 
+            new QueryOperand(query, HeadLayout.SequenceMajor, IsPacked: core.Input(1) is null, IsNormalised: core.Input(QueryNormalizationInput) is null, IsRotated: FindRotary(core, 1) is null),
+            new HeadsValue(core.Output, HeadLayout.SequenceMajor));
         return !site.Success ? site : site.Found with
         {
-            SoftCap = core.Attributes.Float("softcap", 0),
-            QueryNormalization = NormalizationInside(core, QueryNormalizationInput),
+            Scores = new ScoreFacts(core.Attributes.Float("softcap", 0), core.Attributes.Int("local_window_size", -1), core.Input(BiasInput), core.Input(SinkInput),
+                core.Attributes.Int("smooth_softmax", 0) != 0, core.Attributes.Int("causal", 1) != 0),
+            Cache = new CacheFacts(core.Input(3), core.Input(4), core.Outputs.ElementAtOrDefault(1), core.Outputs.ElementAtOrDefault(2)),
+            QueryNormalization = NormalizationInside(core, QueryNormalizationInput) ?? site.Found.QueryNormalization,
             KeyNormalization = NormalizationInside(core, KeyNormalizationInput) ?? site.Found.KeyNormalization,
         };
     }
@@ -68,11 +76,18 @@ internal sealed class GroupQueryAttentionRecogniser : IAttentionRecogniser
     }
 
     private static HeadsPath Part(Projection packed, long first, long count) =>
-        new(new ProjectionSlice(packed, first, count), Normalization: null, IsRotated: false, IsRepeated: false, Factor: 1, HeadSize: 0);
+        new(new ProjectionSlice(packed, first, count), Normalization: null, IsRotated: false, RotaryNode: null, IsRepeated: false, Factor: 1, HeadSize: 0);
 
-    private static RotaryFacts? FindRotary(Node core) =>
+    private static int HeadSizeOf(SitePaths paths, long heads) => (int)(paths.Query.Slice.Count / heads);
+
+    private static RotaryFacts? FindRotary(Node core, int headSize) =>
         core.Attributes.Int("do_rotary", 0) != 0 && core.Input(7) is { } cosines && core.Input(8) is { } sines
             ? new RotaryFacts(cosines, sines, core.Attributes.Int("rotary_interleaved", 0) != 0)
+            {
+                RotatedSize = cosines.Initializer is { Shape.Count: 2 } cache ? (int)(2 * cache.Shape[1]) : headSize,
+                PositionIds = core.Input(PositionInput),
+                SequenceLengths = core.Input(LengthInput),
+            }
             : null;
 
     private static HeadNormalization? NormalizationInside(Node core, int input) =>

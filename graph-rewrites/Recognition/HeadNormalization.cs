@@ -2,63 +2,15 @@ using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
-/// <summary>A root-mean-square normalization of queries or keys before the rotary embedding (Qwen3, Gemma 3: over a head; OLMo 2: over the whole projection).</summary>
-/// <param name="Weight">The weight, as long as what is normalised: head size or the projection's output size.</param>
+/// <summary>
+/// A root-mean-square normalization of queries or keys before the rotary embedding: weight * x / sqrt(mean(x^2) + epsilon).
+/// Over each head (Qwen3, Gemma 3) or over the whole projection (OLMo 2).
+/// </summary>
+/// <param name="Weight">The weight, a constant vector of head size or of all heads' elements.</param>
 /// <param name="Epsilon">What is added to the mean square.</param>
-public sealed record HeadNormalization(Value Weight, float Epsilon)
+/// <param name="PerHead">Whether each head is normalised on its own; else all heads of a position together.</param>
+public sealed record HeadNormalization(Value Weight, float Epsilon, bool PerHead = true)
 {
-    private const float DefaultEpsilon = 1e-5f;
-
-    /// <summary>The normalization that computes a value, in one operator or decomposed, and what it normalises.</summary>
-    internal static (HeadNormalization Normalization, Value Source)? Computing(Value value) => value.Producer switch
-    {
-        { OpType: "SimplifiedLayerNormalization" or "RMSNormalization" } node when Constants.Of(node.Input(1)) is not null =>
-            (new HeadNormalization(node.Input(1)!, node.Attributes.Float("epsilon", DefaultEpsilon)), node.Input(0)!),
-        { OpType: "Mul" } product => Decomposed(product),
-        _ => null,
-    };
-
-    /// <summary>weight * (x * reciprocal of sqrt(mean(x^2) + epsilon)), in either order and with casts in between.</summary>
-    private static (HeadNormalization, Value)? Decomposed(Node product)
-    {
-        foreach ((Value? weight, Value? normal) in new[] { (product.Input(0), product.Input(1)), (product.Input(1), product.Input(0)) })
-        {
-            if (Constants.Of(weight) is { Shape.Count: 1 } && ThroughCasts(normal)?.Producer is { OpType: "Mul" or "Div" } scaling && EpsilonOf(scaling) is float epsilon)
-            {
-                Value source = ThroughCasts(MeanOfSquares(scaling)!.Input(0))!;
-                return (new HeadNormalization(weight!, epsilon), source);
-            }
-        }
-        return null;
-    }
-
-    private static float? EpsilonOf(Node scaling) => MeanOfSquares(scaling) is not null && Sum(scaling) is { } sum ? Constants.Number(sum.Input(1)) ?? Constants.Number(sum.Input(0)) : null;
-
-    /// <summary>The Pow or Mul that squares x.</summary>
-    private static Node? MeanOfSquares(Node scaling) =>
-        Sum(scaling)?.Inputs.FirstOrDefault(input => input?.Producer is { OpType: "ReduceMean" })?.Producer?.Input(0)?.Producer is { OpType: "Pow" or "Mul" } square ? square : null;
-
-    /// <summary>The sum of mean square and epsilon, under the root.</summary>
-    private static Node? Sum(Node scaling)
-    {
-        foreach (Value? factor in scaling.Inputs)
-        {
-            Node? root = factor?.Producer;
-            root = root is { OpType: "Reciprocal" or "Div" } ? root.Inputs[^1]?.Producer : root;
-            if (root is { OpType: "Sqrt" } && root.Input(0)?.Producer is { OpType: "Add" } sum)
-            {
-                return sum;
-            }
-        }
-        return null;
-    }
-
-    private static Value? ThroughCasts(Value? value)
-    {
-        while (value?.Producer is { OpType: "Cast" or "Identity" } same)
-        {
-            value = same.Input(0);
-        }
-        return value;
-    }
+    /// <summary>The numbers of the weight.</summary>
+    public float[] ReadWeight() => Constants.Of(Weight)!.ReadSingles();
 }

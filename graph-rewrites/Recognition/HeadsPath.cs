@@ -6,10 +6,11 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// <param name="Slice">The projection, or the part of a packed one.</param>
 /// <param name="Normalization">The normalization on the way; null where there is none.</param>
 /// <param name="IsRotated">Whether a rotary embedding lies on the way.</param>
+/// <param name="RotaryNode">The RotaryEmbedding node on the way; null where there is none, or it is decomposed.</param>
 /// <param name="IsRepeated">Whether key/value heads are repeated for the query heads that share them.</param>
 /// <param name="Factor">The product of the numbers that the result is multiplied with on the way.</param>
 /// <param name="HeadSize">Elements of a head where a Reshape on the way says so; 0 where none does.</param>
-internal sealed record HeadsPath(ProjectionSlice Slice, HeadNormalization? Normalization, bool IsRotated, bool IsRepeated, double Factor, long HeadSize)
+internal sealed record HeadsPath(ProjectionSlice Slice, HeadNormalization? Normalization, bool IsRotated, Node? RotaryNode, bool IsRepeated, double Factor, long HeadSize)
 {
     private const int Steps = 64;
 
@@ -37,6 +38,7 @@ internal sealed record HeadsPath(ProjectionSlice Slice, HeadNormalization? Norma
     {
         private HeadNormalization? _normalization;
         private bool _rotated;
+        private Node? _rotaryNode;
         private bool _repeated;
         private double _factor = 1;
         private long _headSize;
@@ -49,7 +51,7 @@ internal sealed record HeadsPath(ProjectionSlice Slice, HeadNormalization? Norma
             (long first, long count) = _part ?? (0, projection.OutputSize);
             return first < 0 || count < 1 || first + count > projection.OutputSize
                 ? Match<HeadsPath>.Fail($"elements {first} to {first + count - 1} lie outside the packed projection of {projection.OutputSize}", projection.Node)
-                : new HeadsPath(new ProjectionSlice(projection, first, count), _normalization, _rotated, _repeated, _factor, _headSize);
+                : new HeadsPath(new ProjectionSlice(projection, first, count), _normalization, _rotated, _rotaryNode, _repeated, _factor, _headSize);
         }
 
         /// <summary>Goes one operator back; says why where it cannot.</summary>
@@ -64,7 +66,7 @@ internal sealed record HeadsPath(ProjectionSlice Slice, HeadNormalization? Norma
                 _rotated = true;
                 return Back(unrotated);
             }
-            if (HeadNormalization.Computing(At) is { } normalized)
+            if (HeadNormalizations.Computing(At) is { } normalized)
             {
                 string? twice = _normalization is null ? null : "it is normalised twice";
                 _normalization = normalized.Normalization;
@@ -108,6 +110,7 @@ internal sealed record HeadsPath(ProjectionSlice Slice, HeadNormalization? Norma
         private string? ThroughRotary(Node node)
         {
             _rotated = true;
+            _rotaryNode = node;
             return Back(node.Input(0)!);
         }
 

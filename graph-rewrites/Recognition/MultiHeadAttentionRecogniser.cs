@@ -42,6 +42,7 @@ internal sealed class MultiHeadAttentionRecogniser : IAttentionRecogniser
         }
         long keyValueHeads = paths.Found.Query.Slice.Count == 0 ? 0 : heads * paths.Found.Key.Slice.Count / paths.Found.Query.Slice.Count;
         float? scale = core.Attributes.Float("scale", 0) is var given and not 0 ? given : null;
-        return SiteParts.Assemble(layer, Form, core, paths.Found, heads, keyValueHeads, output.Found, rotary: null, scale, new QueryOperand(query, IsHeadMajor: false));
+        return SiteParts.Assemble(layer, Form, core, paths.Found, heads, keyValueHeads, output.Found, rotary: null, scale, 
+            new QueryOperand(query, HeadLayout.SequenceMajor, IsPacked: false, IsNormalised: true, IsRotated: true), new HeadsValue(core.Output, HeadLayout.SequenceMajor));
     }
 }

@@ -87,10 +87,14 @@ internal static class ProjectionRecogniser
 
     private static Match<Projection> OfMatrix(Node node, Value result, Value? bias, bool transposed)
     {
-        Match<FrozenMatrix> matrix = FrozenMatrix.Of(node.Input(1), transposed);
+        Match<FrozenMatrix> matrix = FrozenMatrices.Of(node.Input(1), transposed);
         return !matrix.Success ? Match<Projection>.Fail(matrix)
             : bias is not null && bias.Initializer!.Count != matrix.Found.OutputSize ? Match<Projection>.Fail($"the bias has {bias.Initializer.Count} elements, the projection gives {matrix.Found.OutputSize}", bias)
-            : new Projection(node, result, bias, matrix.Found.InputSize, matrix.Found.OutputSize, matrix.Found);
+            : new Projection(node, result, bias, matrix.Found.InputSize, matrix.Found.OutputSize)
+            {
+                Matrix = matrix.Found,
+                Factor = node.OpType is "Gemm" or "FusedMatMul" ? node.Attributes.Float("alpha", 1) : 1,
+            };
     }
 
     private static Match<Projection> OfGemm(Node node, Value result, Value? bias)
@@ -113,6 +117,6 @@ internal static class ProjectionRecogniser
         }
         return node.Input(5) is { } own && bias is not null
             ? Match<Projection>.Fail("the projection has two biases", own)
-            : new Projection(node, result, bias ?? node.Input(5), node.Attributes.Int("K", 0), node.Attributes.Int("N", 0), Matrix: null);
+            : new Projection(node, result, bias ?? node.Input(5), node.Attributes.Int("K", 0), node.Attributes.Int("N", 0));
     }
 }

@@ -27,7 +27,7 @@ internal static class SiteParts
     }
 
     /// <summary>A site from its parts, or why they do not fit.</summary>
-    public static Match<AttentionSite> Assemble(int layer, string form, Node core, SitePaths paths, long heads, long keyValueHeads, Projection output, RotaryFacts? rotary, float? scale, QueryOperand operand)
+    public static Match<AttentionSite> Assemble(int layer, string form, Node core, SitePaths paths, long heads, long keyValueHeads, Projection output, RotaryFacts? rotary, float? scale, QueryOperand operand, HeadsValue attended)
     {
         (ProjectionSlice query, ProjectionSlice key, ProjectionSlice value) = (paths.Query.Slice, paths.Key.Slice, paths.Value.Slice);
         if (WhyNotHeads(heads, keyValueHeads) is { } reason)
@@ -56,11 +56,36 @@ internal static class SiteParts
         {
             return Match<AttentionSite>.Fail($"the normalization of keys has {length} weights, for heads of {headSize}", keyNormalization.Weight);
         }
-        return new AttentionSite(layer, form, core, (int)heads, (int)keyValueHeads, headSize, scale ?? 1 / MathF.Sqrt(headSize), query, key, value, output, rotary)
+        return new AttentionSite(layer, form, core, (int)heads, (int)keyValueHeads, headSize, scale ?? 1 / MathF.Sqrt(headSize), query, key, value, output, rotary ?? RotaryBefore(paths, headSize))
         {
             QueryOperand = operand,
-            KeyNormalization = keyNormalization,
+            QueryNormalization = OverHead(paths.Query.Normalization, headSize),
+            KeyNormalization = OverHead(keyNormalization, headSize),
+            Attended = attended,
         };
+    }
+
+    private static HeadNormalization? OverHead(HeadNormalization? normalization, int headSize) =>
+        normalization is null ? null : normalization with { PerHead = Constants.Of(normalization.Weight)!.Count == headSize };
+
+    /// <summary>The RotaryEmbedding nodes before the core: com.microsoft takes positions before the caches, ai.onnx behind them.</summary>
+    private static RotaryFacts? RotaryBefore(SitePaths paths, int headSize)
+    {
+        if (paths.Query.RotaryNode is not { } node)
+        {
+            return null;
+        }
+        bool microsoft = node.Domain == Domains.Microsoft;
+        return node.Input(microsoft ? 2 : 1) is { } cosines && node.Input(microsoft ? 3 : 2) is { } sines
+            ? new RotaryFacts(cosines, sines, node.Attributes.Int("interleaved", 0) != 0)
+            {
+                IsInsideCore = false,
+                RotatedSize = node.Attributes.Int("rotary_embedding_dim", 0) is var given and > 0 && given < headSize ? (int)given : headSize,
+                QueryNode = node,
+                KeyNode = paths.Key.RotaryNode,
+                PositionIds = node.Input(microsoft ? 1 : 3),
+            }
+            : null;
     }
 }
 

@@ -43,7 +43,9 @@ internal sealed class StandardAttentionRecogniser : IAttentionRecogniser
         }
         float? scale = core.Attributes.Has("scale") ? core.Attributes.Float("scale", 0) : null;
         Match<AttentionSite> site = SiteParts.Assemble(layer, "Attention", core, paths.Found, queries.Slice.Count / headSize, paths.Found.Key.Slice.Count / headSize,
-            output.Found, rotary: null, scale, new QueryOperand(query, headMajor));
-        return site.Success ? site.Found with { SoftCap = core.Attributes.Float("softcap", 0) } : site;
+            output.Found, rotary: null, scale, 
+            new QueryOperand(query, headMajor ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor, IsPacked: false, IsNormalised: true, IsRotated: true),
+            new HeadsValue(core.Output, headMajor ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor));
+        return site.Success ? site.Found with { Scores = new ScoreFacts(core.Attributes.Float("softcap", 0), Bias: core.Input(MaskInput), IsCausal: core.Attributes.Int("is_causal", 0) != 0) } : site;
     }
 }

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Adapters;
@@ -7,15 +8,14 @@ namespace AlignerOnnx.Adapters;
 internal static class DequantizedMatrix
 {
     /// <summary>The numbers, row-major as stored. The recogniser has checked that the shapes fit.</summary>
-    public static float[] Read(Node node)
+    public static float[] Read(Tensor elements, LinearQuantisation quantisation)
     {
-        Tensor elements = node.Input(0)!.Initializer!;
-        float[] scales = node.Input(1)!.Initializer!.ReadSingles();
+        float[] scales = quantisation.Scales.ReadSingles();
         int[] stored = Integers(elements);
-        int[]? zeros = node.Input(2)?.Initializer is { } zeroPoints ? Integers(zeroPoints) : null;
+        int[]? zeros = quantisation.ZeroPoints is { } zeroPoints ? Integers(zeroPoints) : null;
         (long rows, long columns) = (elements.Shape[0], elements.Shape[1]);
-        bool alongRows = node.Attributes.Int("axis", 1) is 0 or -2;
-        long block = node.Attributes.Int("block_size", 0);
+        bool alongRows = quantisation.Axis == 0;
+        long block = quantisation.BlockSize;
         float[] numbers = new float[stored.Length];
         for (long row = 0; row < rows; row++)
         {

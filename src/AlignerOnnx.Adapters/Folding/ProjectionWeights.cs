@@ -20,7 +20,7 @@ internal static class ProjectionWeights
     private static double[] ReadMatrix(Projection projection, long first, long count)
     {
         FrozenMatrix matrix = projection.Matrix!;
-        float[] stored = matrix.Dequantise is { } node ? DequantizedMatrix.Read(node) : matrix.Stored.Initializer!.ReadSingles();
+        float[] stored = matrix.Quantisation is { } quantisation ? DequantizedMatrix.Read(matrix.Elements, quantisation) : matrix.Elements.ReadSingles();
         (long outputStep, long inputStep) = matrix.Transposed ? (projection.InputSize, 1L) : (1L, projection.OutputSize);
         double[] rows = new double[count * projection.InputSize];
         for (long output = 0; output < count; output++)

@@ -36,13 +36,18 @@ public static class ModelLoader
             throw NoGraph(path);
         }
         FunctionChecks.RequireSound(proto);
+        HashSet<string> dataFiles = new(StringComparer.Ordinal);
         foreach (TensorProto tensor in Messages.Tensors(proto))
         {
             TensorChecks.RequireSound(tensor);
+            if (tensor.DataLocation == DataLocation.External)
+            {
+                dataFiles.Add(ExternalData.Of(tensor).Location);
+            }
         }
         OnnxGraph graph = GraphLinker.Link(proto.Graph, path is null ? null : Path.GetDirectoryName(Path.GetFullPath(path)));
         proto.Graph = null;
-        return new OnnxModel(proto, graph, path);
+        return new OnnxModel(proto, graph, path, dataFiles);
     }
 
     private static ModelProto Parse(string file)
