@@ -70,7 +70,7 @@ internal static class TensorChecks
     {
         if (found != expected)
         {
-            throw new ModelRefusedException("A tensor's data does not fit its shape", where, $"{found} {unit}", $"{expected} {unit} for {(DataType)tensor.DataType} {Shape(tensor)}", "the file is damaged or crafted: copy or export the model again");
+            throw new ModelRefusedException("A tensor's data has the wrong length", where, $"{found} {unit}", $"{expected} {unit} for {(DataType)tensor.DataType} {Shape(tensor)}", "the file is damaged or crafted: copy or export the model again");
         }
     }
 
