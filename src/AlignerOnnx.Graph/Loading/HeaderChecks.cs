@@ -32,6 +32,12 @@ internal static class HeaderChecks
                 throw new ModelRefusedException("The model's operator set is not known", $"{file}, domain '{versions.Key}'", $"version {versions.First()}", $"1 to {NewestOpset}", "export the model for an older operator set");
             }
         }
+        HashSet<string> imported = [.. model.OpsetImport.Select(import => Domains.Normalise(import.Domain)), .. model.Functions.Select(function => Domains.Normalise(function.Domain))];
+        if (Messages.Deep(model.Graph.Node).FirstOrDefault(node => !imported.Contains(Domains.Normalise(node.Domain))) is { } stranger)
+        {
+            throw new ModelRefusedException("The model uses operators that it does not import", $"{file}, node '{stranger.Name}' ({stranger.OpType})", $"domain '{stranger.Domain}'", string.Join(", ", imported.Select(domain => $"'{domain}'")),
+                "the file is cut off or damaged: copy or export the model again");
+        }
         if (model.MetadataProps.GroupBy(entry => entry.Key).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
         {
             throw new ModelRefusedException("The model's metadata has an entry twice", file, $"two entries '{twice.Key}'", "each entry once", "export the model again");

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace AlignerOnnx.Graph;
 
 /// <summary>
@@ -32,7 +30,7 @@ internal static class MemoryEstimate
     {
         try
         {
-            Walk(new Reader(stream), Model, stream.Length, MaximumDepth, 0);
+            Walk(new Reader(stream), Model, stream.Length, MaximumDepth);
         }
         catch (TooLargeException)
         {
@@ -41,17 +39,12 @@ internal static class MemoryEstimate
         }
     }
 
-    private static long Walk(Reader reader, Message message, long end, int depth, long cost)
+    private static void Walk(Reader reader, Message message, long end, int depth)
     {
-        cost += message.Cost;
+        reader.Charge(message.Cost);
         while (reader.Position < end && reader.TryVarint(out ulong tag))
         {
-            cost += FieldCost;
-            if (cost > MaximumBytes)
-            {
-                throw new TooLargeException();
-            }
-            int field = (int)(tag >> 3);
+            reader.Charge(FieldCost);
             switch (tag & 7)
             {
                 case 0 when reader.TryVarint(out _):
@@ -61,21 +54,25 @@ internal static class MemoryEstimate
                 case 5 when reader.TrySkip(4):
                     break;
                 case 2 when reader.TryVarint(out ulong length) && length <= (ulong)(end - reader.Position):
-                    if (depth > 0 && message.Fields.TryGetValue(field, out Message? inner))
-                    {
-                        long after = reader.Position + (long)length;
-                        cost = Walk(reader, inner, after, depth - 1, cost);
-                        reader.Position = after;
-                        break;
-                    }
-                    cost += message.Packed.Contains(field) ? (long)length * PackedCost : 0;
-                    reader.TrySkip((long)length);
+                    WalkPayload(reader, message, (int)(tag >> 3), reader.Position + (long)length, depth);
                     break;
                 default:
-                    return cost;
+                    return;
             }
         }
-        return cost;
+    }
+
+    private static void WalkPayload(Reader reader, Message message, int field, long end, int depth)
+    {
+        if (message.Packed.Contains(field))
+        {
+            reader.Charge((end - reader.Position) * PackedCost);
+        }
+        else if (depth > 0 && message.Fields.TryGetValue(field, out Message? inner))
+        {
+            Walk(reader, inner, end, depth - 1);
+        }
+        reader.Position = end;
     }
 
     private static Message Schema()
@@ -98,13 +95,25 @@ internal static class MemoryEstimate
         return new Message(0) { Fields = { [7] = graph, [8] = entry, [14] = entry, [25] = function } };
     }
 
-    /// <summary>Reads numbers from a stream and jumps over payloads.</summary>
+    /// <summary>Reads numbers from a stream, jumps over payloads, and adds costs up.</summary>
     private sealed class Reader(Stream stream)
     {
+        private readonly long _length = stream.Length;
+        private long _cost;
+
         public long Position
         {
             get => stream.Position;
             set => stream.Position = value;
+        }
+
+        public void Charge(long cost)
+        {
+            _cost += cost;
+            if (_cost > MaximumBytes)
+            {
+                throw new TooLargeException();
+            }
         }
 
         public bool TryVarint(out ulong value)
@@ -126,11 +135,10 @@ internal static class MemoryEstimate
             return false;
         }
 
-        public bool TrySkip(long count)
+        public bool TrySkip(int count)
         {
-            Debug.Assert(count >= 0);
-            stream.Seek(count, SeekOrigin.Current);
-            return stream.Position <= stream.Length;
+            Position += count;
+            return Position <= _length;
         }
     }
 

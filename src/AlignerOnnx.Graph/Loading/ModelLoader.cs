@@ -47,6 +47,10 @@ public static class ModelLoader
         }
         OnnxGraph graph = GraphLinker.Link(proto.Graph, path is null ? null : Path.GetDirectoryName(Path.GetFullPath(path)));
         proto.Graph = null;
+        foreach (Node node in graph.Nodes)
+        {
+            QuantisedWeightChecks.RequireSound(node);
+        }
         return new OnnxModel(proto, graph, path, dataFiles);
     }
 
