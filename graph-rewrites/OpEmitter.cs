@@ -75,11 +75,6 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
     public Value Scalar(float number, DataType type = DataType.Float)
     {
         string name = $"aligner.constant.{type}.{BitConverter.SingleToUInt32Bits(number):x8}";
-        return graph.Find(name) ?? graph.AddInitializer(type switch
-        {
-            DataType.Float16 => Tensor.Inline(name, type, BitConverter.GetBytes((Half)number)),
-            DataType.Bfloat16 => Tensor.Inline(name, type, BitConverter.GetBytes((ushort)(BitConverter.SingleToUInt32Bits(number) >> 16))),
-            _ => Tensor.Of(name, [number]),
-        });
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, FloatEncoding.ToBytes([number], type)));
     }
 }

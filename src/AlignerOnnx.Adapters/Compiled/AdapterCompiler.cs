@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
@@ -85,20 +84,5 @@ public static class AdapterCompiler
         }
     }
 
-    private static AdapterParameter Parameter(string name, DataType type, float[] numbers, params IReadOnlyList<long> shape) => new(name, type, shape, Encode(numbers, type));
-
-    private static byte[] Encode(float[] numbers, DataType type) => type switch
-    {
-        DataType.Float => MemoryMarshal.AsBytes(numbers.AsSpan()).ToArray(),
-        DataType.Float16 => MemoryMarshal.AsBytes(Array.ConvertAll(numbers, number => (Half)number).AsSpan()).ToArray(),
-        DataType.Bfloat16 => MemoryMarshal.AsBytes(Array.ConvertAll(numbers, Bfloat16).AsSpan()).ToArray(),
-        _ => throw new AdapterRefusedException("Slots of this element type are not supported", null, type.ToString(), "float32, float16 or bfloat16"),
-    };
-
-    /// <summary>The upper half of a float32, rounded to nearest even.</summary>
-    private static ushort Bfloat16(float number)
-    {
-        uint bits = BitConverter.SingleToUInt32Bits(number);
-        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
+    private static AdapterParameter Parameter(string name, DataType type, float[] numbers, params IReadOnlyList<long> shape) => new(name, type, shape, FloatEncoding.ToBytes(numbers, type));
 }

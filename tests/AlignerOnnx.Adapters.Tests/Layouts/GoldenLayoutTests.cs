@@ -1,99 +1,66 @@
-using System.Runtime.InteropServices;
-using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
-using AlignerOnnx.GraphRewrites.Recognition;
 using AlignerOnnx.TestMaterial;
 
 namespace AlignerOnnx.Adapters.Tests.Layouts;
 
-/// <summary>Patched models with compiled adapters against the independent reference: every gated layout, every family, prefill and decode, padded batches.</summary>
+/// <summary>Patched models with compiled adapters against the independent reference: every layout, every family, padded batches at once and token by token with a cache.</summary>
 [TestClass]
 public sealed class GoldenLayoutTests
 {
-    private const string Mistral = "ref-mistral-sw8";
-    private const string Gemma = "ref-gemma2";
-
     private static readonly string[] Models =
     [
-        "ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", Mistral, "ref-phi3", Gemma,
+        "ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", "ref-mistral-sw8", "ref-phi3", "ref-gemma2",
         "SmolLM2-135M-Instruct-int4",
     ];
 
-    public static IEnumerable<object[]> GatedCases => Material.HasShared
+    public static IEnumerable<object[]> Cases => Material.HasShared
         ? from model in Models
-          from name in GoldenCase.Names(model, "gated-").Where(name => FollowsTheProject(model, name))
-          from layout in new[] { SlotLayout.OneToken, SlotLayout.ManyToken, SlotLayout.Portable }
-          where layout != SlotLayout.OneToken || name.StartsWith("gated-n1-", StringComparison.Ordinal)
+          from name in GoldenCase.Names(model, "").Where(FollowsTheProject)
+          from layout in Layouts(name)
           select new object[] { model, name, layout }
         : [["(none)", "(none)", SlotLayout.OneToken]];
 
+    public static IEnumerable<object[]> GeneratedCases => Material.HasShared ? Cases.Where(one => GoldenCase.Load((string)one[0], (string)one[1]).Has("gen.step_logits")) : Cases;
+
     [TestMethod]
-    [DynamicData(nameof(GatedCases))]
-    public void Logits_OfGoldenCase_EqualReference(string model, string name, SlotLayout layout)
+    [DynamicData(nameof(Cases))]
+    public void Logits_OfPaddedBatch_EqualReference(string model, string name, SlotLayout layout)
     {
-        GoldenCase golden = GoldenCase.Load(model, name);
-        using DecoderRunner runner = Patched(model, golden, layout);
-        long[] mask = golden.Int64s("attention_mask");
+        PatchedCase patched = PatchedCase.Load(model, name, layout).WithoutSlidingCache();
+        GoldenCase golden = patched.Golden;
+        using DecoderRunner decoder = patched.Decode();
         int batch = (int)golden.Shape("input_ids")[0];
-        float[] logits = model == Gemma ? RowByRow(runner, golden) : runner.Run(golden.Int64s("input_ids"), batch, mask).Logits;
-        Closeness.AssertLogits(golden, logits);
+        long[] first = patched.TokenIds;
+        float[] logits = decoder.Run(Behind(first, golden.Int64s("input_ids"), batch), batch, Behind([.. first.Select(_ => 1L)], golden.Int64s("attention_mask"), batch)).Logits;
+        int vocabulary = logits.Length / (batch * (first.Length + (int)golden.Shape("input_ids")[1]));
+        Closeness.AssertLogits(golden, [.. logits.Chunk(logits.Length / batch).SelectMany(row => row.Skip(first.Length * vocabulary))]);
     }
 
     [TestMethod]
-    [DynamicData(nameof(GatedCases))]
-    public void Logits_DecodedTokenByToken_EqualReference(string model, string name, SlotLayout layout)
+    [DynamicData(nameof(GeneratedCases))]
+    public void Logits_TokenByTokenWithCache_EqualReference(string model, string name, SlotLayout layout)
     {
-        if (model is "SmolLM2-135M-Instruct-int4" or Gemma || layout == SlotLayout.Portable)
+        PatchedCase patched = PatchedCase.Load(model, name, layout);
+        GoldenCase golden = patched.Golden;
+        using DecoderRunner decoder = patched.Decode();
+        long[] generated = golden.Int64s("gen.tokens");
+        float[] expected = golden.Singles("gen.step_logits");
+        int vocabulary = expected.Length / generated.Length;
+        DecoderRunner.Step step = decoder.Run([.. patched.TokenIds, .. golden.Int64s("gen.prompt")], 1);
+        for (int i = 0; i < generated.Length; i++)
         {
-            return;
+            Closeness.AssertClose(expected.AsSpan(i * vocabulary, vocabulary), step.Logits.AsSpan(step.Logits.Length - vocabulary), golden.Tolerance("gen.step_logits"), $"logits of step {i}");
+            step = decoder.Run([generated[i]], 1, behind: step);
         }
-        GoldenCase golden = GoldenCase.Load(model, name);
-        using DecoderRunner runner = Patched(model, golden, layout);
-        int length = (int)golden.Shape("input_ids")[1];
-        int real = (int)golden.Int64s("attention_mask").Take(length).Sum();
-        long[] row = [.. golden.Int64s("input_ids").Take(real)];
-        int prompt = Math.Min(3, real - 1);
-        DecoderRunner.Step step = runner.Run(row[..prompt], 1);
-        List<float> logits = [.. step.Logits];
-        foreach (long id in row[prompt..])
-        {
-            step = runner.Run([id], 1, behind: step);
-            logits.AddRange(step.Logits);
-        }
-        float[] expected = golden.Singles("logits");
-        Closeness.AssertClose(expected.AsSpan(0, logits.Count), CollectionsMarshal.AsSpan(logits), golden.Tolerance("logits"), "decoded logits");
     }
 
-    /// <summary>Gemma 2's sliding layers take no padded batch with a cache that has room: each row runs alone, without its padding.</summary>
-    private static float[] RowByRow(DecoderRunner runner, GoldenCase golden)
-    {
-        int length = (int)golden.Shape("input_ids")[1];
-        int vocabulary = (int)golden.Shape("logits")[2];
-        long[][] masks = [.. golden.Int64s("attention_mask").Chunk(length)];
-        return [.. golden.Int64s("input_ids").Chunk(length).Zip(masks).SelectMany(row =>
-        {
-            float[] logits = runner.Run([.. row.First.Take((int)row.Second.Sum())], 1).Logits;
-            Array.Resize(ref logits, length * vocabulary);
-            return logits;
-        })];
-    }
+    /// <summary>The reference also has what the project decided against: scores of tokens that are not soft-capped.</summary>
+    private static bool FollowsTheProject(string name) => !name.EndsWith("-nosoftcap", StringComparison.Ordinal);
 
-    private static DecoderRunner Patched(string model, GoldenCase golden, SlotLayout layout)
-    {
-        OnnxModel patched = ModelLoader.Load(GoldenCase.ModelFolder(model));
-        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(patched).RequireSites();
-        AdapterConfig config = Adapter.Describe(sites, model, golden.StartLayer, golden.Tokens);
-        IReadOnlyList<AdapterParameter> parameters = AdapterCompiler.Parameters(new Adapter(config, golden.Singles("tokens"), golden.Singles("gates")), sites, layout);
-        SlotLayouts.Apply(patched, sites, layout);
-        foreach (Node node in patched.Graph.Nodes.Where(node => node.OpType == "MatMulNBits"))
-        {
-            node.Attributes.Set(NodeAttributes.Of("accuracy_level", 1L));
-        }
-        return new DecoderRunner(patched, sites[0].HeadSize, model == Gemma ? 64 : 0,
-            [.. parameters.Select(parameter => (parameter.Name, MemoryMarshal.Cast<byte, float>(parameter.Data.Span).ToArray(), parameter.Shape.ToArray()))]);
-    }
+    private static SlotLayout[] Layouts(string name) =>
+        name.StartsWith("concat-", StringComparison.Ordinal) ? [SlotLayout.Prefix]
+        : name.StartsWith("gated-n1-", StringComparison.Ordinal) ? [SlotLayout.OneToken, SlotLayout.ManyToken, SlotLayout.Portable]
+        : [SlotLayout.ManyToken, SlotLayout.Portable];
 
-    /// <summary>Not the reference without soft-cap on the tokens' scores; not Mistral's window, which the exporter dropped.</summary>
-    private static bool FollowsTheProject(string model, string name) =>
-        !name.EndsWith("-nosoftcap", StringComparison.Ordinal) && (model != Mistral || name.EndsWith("-nowindow", StringComparison.Ordinal));
+    private static long[] Behind(long[] first, long[] rows, int batch) => [.. rows.Chunk(rows.Length / batch).SelectMany(row => first.Concat(row))];
 }
