@@ -16,6 +16,7 @@ internal static partial class GenAIRuntime
         SwitchTelemetryOff();
         LoadOnnxRuntime();
         NativeLibrary.SetDllImportResolver(typeof(Microsoft.ML.OnnxRuntimeGenAI.Model).Assembly, FindGenAI);
+        NativeLibrary.SetDllImportResolver(typeof(GenAIRuntime).Assembly, FindGenAI);
         return true;
     }
 

@@ -39,6 +39,9 @@ public sealed record ServingOptions
     /// <summary>The most tokens that one answer may have, at least 1; 4096 by default.</summary>
     public int MaxTokens { get; init; } = 4096;
 
+    /// <summary>The most answers to one request (its prompts times n), 1 to 128; 8 by default.</summary>
+    public int MaxChoices { get; init; } = 8;
+
     /// <summary>How many answers are generated at once, 1 to 1024; 4 by default.</summary>
     public int MaxConcurrency { get; init; } = 4;
 
@@ -60,6 +63,7 @@ public sealed record ServingOptions
         ThrowUnless(MaxResidentAdapters is >= 1 and <= 1_000_000, nameof(MaxResidentAdapters), MaxResidentAdapters, "1 to 1,000,000");
         ThrowUnless(MaxUploadBytes is >= 1024 and <= 1 << 30, nameof(MaxUploadBytes), MaxUploadBytes, "1 KiB to 1 GiB");
         ThrowUnless(MaxTokens >= 1, nameof(MaxTokens), MaxTokens, "at least 1");
+        ThrowUnless(MaxChoices is >= 1 and <= 128, nameof(MaxChoices), MaxChoices, "1 to 128");
         ThrowUnless(MaxConcurrency is >= 1 and <= 1024, nameof(MaxConcurrency), MaxConcurrency, "1 to 1024");
         ThrowUnless(QueueLength is >= 0 and <= 65536, nameof(QueueLength), QueueLength, "0 to 65536");
         ThrowUnless(RequestTimeout >= TimeSpan.FromMilliseconds(1) && RequestTimeout <= TimeSpan.FromDays(1), nameof(RequestTimeout), RequestTimeout, "1 ms to 1 day");

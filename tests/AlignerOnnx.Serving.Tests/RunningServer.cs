@@ -44,8 +44,8 @@ internal sealed class RunningServer : IAsyncDisposable
 
     internal OpenAIModelClient Models(string key = "any") => new(new ApiKeyCredential(key), Options());
 
-    internal Task<HttpResponseMessage> PostAsync(string json, string contentType = "application/json") =>
-        Http.PostAsync(new Uri("/v1/chat/completions", UriKind.Relative), new StringContent(json, Encoding.UTF8, contentType));
+    internal Task<HttpResponseMessage> PostAsync(string json, string contentType = "application/json", string path = "/v1/chat/completions") =>
+        Http.PostAsync(new Uri(path, UriKind.Relative), new StringContent(json, Encoding.UTF8, contentType));
 
     public async ValueTask DisposeAsync()
     {

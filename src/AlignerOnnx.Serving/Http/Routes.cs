@@ -23,17 +23,19 @@ internal static class Routes
             return next(context);
         });
         app.MapGet("/health", (RequestDelegate)(context => Json.WriteAsync(context, new Health("ok"), ApiJson.Default.Health)));
-        MapOpenAI(app, new ModelsEndpoint(parts), new ChatEndpoint(parts, options, loggers.CreateLogger<ChatEndpoint>()));
+        GenerationRunner runner = new(parts, options, loggers.CreateLogger<GenerationRunner>());
+        MapOpenAI(app, new ModelsEndpoint(parts), new ChatEndpoint(parts, options, runner), new CompletionsEndpoint(parts, options, runner));
         MapAdapters(app, options, new AdaptersEndpoint(parts.Adapters), new LoraEndpoint(parts.Adapters, options.AdapterFolder));
         app.MapFallback((RequestDelegate)(context => throw new ApiException(StatusCodes.Status404NotFound, $"There is no {context.Request.Method} {context.Request.Path} here.", code: "not_found")));
     }
 
-    private static void MapOpenAI(WebApplication app, ModelsEndpoint models, ChatEndpoint chat)
+    private static void MapOpenAI(WebApplication app, ModelsEndpoint models, ChatEndpoint chat, CompletionsEndpoint completions)
     {
         app.MapGet("/v1/models", (RequestDelegate)models.List);
         app.MapGet("/v1/models/{**id}", (RequestDelegate)models.Show);
         app.MapDelete("/v1/models/{**id}", (RequestDelegate)models.Delete);
         app.MapPost("/v1/chat/completions", (RequestDelegate)chat.Handle);
+        app.MapPost("/v1/completions", (RequestDelegate)completions.Handle);
     }
 
     private static void MapAdapters(WebApplication app, ServingOptions options, AdaptersEndpoint adapters, LoraEndpoint lora)

@@ -1,0 +1,124 @@
+using AlignerOnnx.GenAI;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>What one API request is to generate.</summary>
+/// <param name="Model">What it runs on; disposed at the end.</param>
+/// <param name="Requests">One for each answer, in the order of their indices.</param>
+/// <param name="PromptTokens">Tokens of all prompts, each counted once.</param>
+/// <param name="Format">How the answers look.</param>
+/// <param name="Stream">Whether they are sent as they grow.</param>
+/// <param name="IncludeUsage">Whether a stream ends with the usage.</param>
+internal sealed record GenerationPlan(ModelLease Model, IReadOnlyList<GenerationRequest> Requests, int PromptTokens, AnswerFormat Format, bool Stream, bool IncludeUsage);
+
+/// <summary>Runs a request from its plan to its last byte, within the limits of time and place.</summary>
+internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions options, ILogger<GenerationRunner> logger)
+{
+    /// <summary>Answers a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="plan">Reads the request's body.</param>
+    /// <param name="promptParam">What the API calls the prompt.</param>
+    internal async Task RunAsync(HttpContext context, Func<CancellationToken, Task<GenerationPlan>> plan, string promptParam)
+    {
+        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        deadline.CancelAfter(options.RequestTimeout);
+        try
+        {
+            GenerationPlan planned = await plan(deadline.Token);
+            using ModelLease model = planned.Model;
+            using IDisposable turn = await parts.Admission.EnterAsync(context.Response, deadline.Token);
+            await AnswerAsync(context, planned, deadline.Token);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw TimedOut();
+        }
+        catch (PromptTooLongException e)
+        {
+            throw ApiException.Invalid(e.Message, promptParam, "context_length_exceeded");
+        }
+        catch (GuidanceRefusedException e)
+        {
+            throw ApiException.Invalid(e.Message, "response_format", "invalid_form");
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, GenerationPlan plan, CancellationToken cancellation)
+    {
+        long started = TimeProvider.System.GetTimestamp();
+        int produced = plan.Stream ? await StreamAsync(context, plan, cancellation) : await WholeAsync(context, plan, cancellation);
+        LogAnswered(logger, plan.Model.Name, plan.PromptTokens, produced, TimeProvider.System.GetElapsedTime(started).TotalMilliseconds);
+    }
+
+    private async Task<int> WholeAsync(HttpContext context, GenerationPlan plan, CancellationToken cancellation)
+    {
+        List<AnswerText> answers = [];
+        foreach (GenerationRequest request in plan.Requests)
+        {
+            AnswerText answer = new();
+            await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
+            {
+                answer.Add(token);
+            }
+            answers.Add(answer);
+        }
+        int produced = answers.Sum(answer => answer.Tokens.Count);
+        await plan.Format.WriteAsync(context, answers, new Usage(plan.PromptTokens, produced));
+        return produced;
+    }
+
+    private async Task<int> StreamAsync(HttpContext context, GenerationPlan plan, CancellationToken cancellation)
+    {
+        EventStream events = new(context.Response);
+        int produced = 0;
+        try
+        {
+            for (int choice = 0; choice < plan.Requests.Count; choice++)
+            {
+                produced += await StreamChoiceAsync(events, plan, choice, cancellation);
+            }
+            if (plan.IncludeUsage)
+            {
+                await events.WriteAsync(plan.Format.UsageOnly(new Usage(plan.PromptTokens, produced)), cancellation);
+            }
+            await events.EndAsync(cancellation);
+        }
+        catch (Exception e) when (context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        {
+            // The status is sent already; the error becomes the stream's last event, and no [DONE] follows.
+            if (e is not OperationCanceledException)
+            {
+                ErrorHandling.LogFailure(logger, e);
+            }
+            await events.WriteAsync(ErrorHandling.ToJson(e is OperationCanceledException ? TimedOut() : ErrorHandling.Unexpected()), context.RequestAborted);
+        }
+        return produced;
+    }
+
+    private async Task<int> StreamChoiceAsync(EventStream events, GenerationPlan plan, int choice, CancellationToken cancellation)
+    {
+        int produced = 0;
+        FinishReason finish = FinishReason.Length;
+        await foreach (GeneratedToken token in parts.Engine.GenerateAsync(plan.Requests[choice], cancellation))
+        {
+            // The head waits for the first token, so that a request that fails at once still gets its status code.
+            if (produced++ == 0 && plan.Format.Opening(choice) is { } opening)
+            {
+                await events.WriteAsync(opening, cancellation);
+            }
+            finish = token.Finish;
+            if (token.Text.Length > 0 || token.Logprobs is not null)
+            {
+                await events.WriteAsync(plan.Format.Piece(choice, token), cancellation);
+            }
+        }
+        await events.WriteAsync(plan.Format.Closing(choice, finish), cancellation);
+        return produced;
+    }
+
+    private ApiException TimedOut() => new(StatusCodes.Status408RequestTimeout,
+        $"The request took longer than {options.RequestTimeout.TotalSeconds:0.###} s, this server's limit. Ask for fewer tokens.", code: "timeout");
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Answered as {Model}: {PromptTokens} prompt tokens, {CompletionTokens} new tokens, {Milliseconds:0} ms")]
+    private static partial void LogAnswered(ILogger logger, string model, int promptTokens, int completionTokens, double milliseconds);
+}
