@@ -53,6 +53,10 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
     /// <summary>Splits along an axis into parts of given sizes.</summary>
     public Value[] Split(Value value, long axis, params ReadOnlySpan<long> sizes) => Emit("Split", Domains.Standard, [value, Integers(sizes)], sizes.Length, NodeAttributes.Of("axis", axis));
 
+    /// <summary>Root-mean-square normalization over the last axis. The second output, which gradients read, is there too.</summary>
+    public Value SimplifiedLayerNormalization(Value value, Value weight, float epsilon) => Emit("SimplifiedLayerNormalization", Domains.Standard, [value, weight], 2,
+        NodeAttributes.Of("epsilon", epsilon), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L))[0];
+
     /// <summary>A list of integers, stored once however often it is asked for.</summary>
     public Value Integers(params ReadOnlySpan<long> numbers)
     {

@@ -62,7 +62,7 @@ internal static class PortableInjection
         Value k = emit.Reshape(TokenProjection.PerQueryHead(emit, keys, site, tokenCount), site.QueryHeads, tokenCount, site.HeadSize);
         Value v = emit.Reshape(gatedValues, site.QueryHeads, tokenCount, site.HeadSize);
         Value q = emit.Transpose(emit.Reshape(lowered.RotatedQuery, -1, site.QueryHeads, site.HeadSize), 1, 0, 2);
-        Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale);
+        Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale / site.QueryOperand!.Factor);
         Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));
         Value mixed = emit.Transpose(emit.MatMul(probabilities, v), 1, 0, 2);
         return emit.Op("Reshape", [mixed, sequence.Shape((long)site.QueryHeads * site.HeadSize)]);

@@ -6,15 +6,26 @@ namespace AlignerOnnx.GraphRewrites.Injection;
 /// <summary>Keys and values of the tokens in one layer: the layer's own frozen projections applied to the raw tokens, no normalization, no rotary embedding.</summary>
 internal static class TokenProjection
 {
-    /// <summary>Keys and values, each [N, G * head size].</summary>
+    /// <summary>Keys and values, each [N, G * head size]; keys are normalised where the layer normalises keys.</summary>
     public static (Value Keys, Value Values) Project(OpEmitter emit, AttentionSite site, Value tokens)
     {
-        if (site.Key.IsWhole)
+        Value keys = Apply(emit, site.Key.Projection, tokens);
+        Value values = site.Value.Projection == site.Key.Projection ? keys : Apply(emit, site.Value.Projection, tokens);
+        return (Normalize(emit, site, Part(emit, site.Key, keys)), Part(emit, site.Value, values));
+    }
+
+    private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product) => slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
+
+    private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)
+    {
+        if (site.KeyNormalization is not { } normalization)
         {
-            return (Apply(emit, site.Key.Projection, tokens), Apply(emit, site.Value.Projection, tokens));
+            return keys;
         }
-        Value[] parts = emit.Split(Apply(emit, site.Key.Projection, tokens), axis: 1, site.Query.Count, site.Key.Count, site.Value.Count);
-        return (parts[1], parts[2]);
+        bool perHead = Constants.Of(normalization.Weight)!.Count == site.HeadSize;
+        Value apart = perHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
+        Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon);
+        return perHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
     }
 
     /// <summary>Repeats the key/value heads [N, G * head size] for the query heads that share them: [H, N * head size], heads of a group side by side.</summary>

@@ -15,6 +15,7 @@ internal static class GroupQueryAttentionLowering
     private const string Stacked = "stacked_queries";
     private const int MaskInput = 10;
     private const int SinkInput = 11;
+    private const int KeyNormalizationInput = 15;
 
     /// <summary>Why a site cannot be lowered; null where it can.</summary>
     public static string? WhyNot(AttentionSite site) =>
@@ -29,25 +30,35 @@ internal static class GroupQueryAttentionLowering
         (Value query, Value key, Value value) = Sources(emit, site);
         Value rotatedQuery = Rotate(emit, query, site, site.QueryHeads, sequence).As(Batch, Sequence, site.Query.Count);
         Value rotatedKey = Rotate(emit, key, site, site.KeyValueHeads, sequence).As(Batch, Sequence, site.Key.Count);
-        value = value.As(Batch, Sequence, site.Value.Count);
         Value attended = Attend(emit, rotatedQuery, rotatedKey, value, site, sequence);
         OnnxGraph.ReplaceUses(site.Core.Output, attended);
         return new LoweredSite(site, rotatedQuery, attended);
     }
 
+    /// <summary>The operands of the node, apart where they come packed, normalised where the node does that itself.</summary>
     private static (Value Query, Value Key, Value Value) Sources(OpEmitter emit, AttentionSite site)
     {
-        if (site.Query.IsWhole)
-        {
-            return (site.Query.Projection.Result, site.Key.Projection.Result, site.Value.Projection.Result);
-        }
-        Value[] parts = emit.Split(site.Query.Projection.Result, axis: 2, site.Query.Count, site.Key.Count, site.Value.Count);
-        return (parts[0], parts[1], parts[2]);
+        Value[] operands = site.Core.Input(1) is { } key && site.Core.Input(2) is { } value
+            ? [site.QueryOperand!.Value, key, value]
+            : emit.Split(site.QueryOperand!.Value, axis: 2, site.Query.Count, site.Key.Count, site.Value.Count);
+        Value query = operands[0].As(Batch, Sequence, site.Query.Count);
+        Value keys = operands[1].As(Batch, Sequence, site.Key.Count);
+        return (
+            site.QueryNormalization is { } queryNormalization && !site.QueryOperand!.IsNormalised ? Normalize(emit, query, queryNormalization, site.QueryHeads, site.HeadSize) : query,
+            site.Core.Input(KeyNormalizationInput) is not null ? Normalize(emit, keys, site.KeyNormalization!, site.KeyValueHeads, site.HeadSize) : keys,
+            operands[2].As(Batch, Sequence, site.Value.Count));
+    }
+
+    private static Value Normalize(OpEmitter emit, Value heads, HeadNormalization normalization, long count, long size)
+    {
+        Value apart = emit.Reshape(heads, 0, 0, count, size).As(Batch, Sequence, count, size);
+        Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon).As(Batch, Sequence, count, size);
+        return emit.Reshape(normal, 0, 0, count * size).As(Batch, Sequence, count * size);
     }
 
     private static Value Rotate(OpEmitter emit, Value heads, AttentionSite site, int count, SequenceFacts sequence)
     {
-        if (site.Rotary is not { } rotary)
+        if (site.Rotary is not { IsInsideCore: true } rotary)
         {
             return heads;
         }

@@ -18,9 +18,9 @@ internal static class NormalizationLowering
             OpEmitter emit = new(graph, node.Output.Name);
             Value source = node.Is("SimplifiedLayerNormalization") ? node.Input(0)! : AddSkip(emit, node);
             Value weight = node.Is("SimplifiedLayerNormalization") ? node.Input(1)! : node.Input(2)!;
-            Value[] normal = emit.Emit("SimplifiedLayerNormalization", Domains.Standard, [source, weight], 2,
-                NodeAttributes.Of("epsilon", node.Attributes.Float("epsilon", 1e-5f)), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L));
-            OnnxGraph.ReplaceUses(node.Output, normal[0]);
+            Value normal = emit.SimplifiedLayerNormalization(source, weight, node.Attributes.Float("epsilon", 1e-5f));
+            normal.Type = node.Output.Type;
+            OnnxGraph.ReplaceUses(node.Output, normal);
             graph.RemoveNode(node);
         }
     }

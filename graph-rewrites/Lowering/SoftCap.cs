@@ -9,7 +9,7 @@ internal static class SoftCap
     /// <summary>The capped scores; the scores themselves where the site has no cap. Scores of tokens are capped like those of the sequence.</summary>
     public static Value Apply(OpEmitter emit, Value scores, AttentionSite site)
     {
-        float cap = site.Core.Attributes.Float("softcap", 0);
+        float cap = site.Scores.SoftCap;
         if (cap == 0)
         {
             return scores;

@@ -3,32 +3,56 @@ using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
-/// <summary>One attention node of one layer with everything that a rewrite needs.</summary>
+/// <summary>One attention core of one layer with everything that a rewrite needs. All values are those of the unchanged graph.</summary>
 /// <param name="Layer">The layer, from 0, in execution order.</param>
 /// <param name="Form">The attention form, for example <c>GroupQueryAttention</c>.</param>
-/// <param name="Core">The attention node.</param>
+/// <param name="Core">The attention node; of decomposed attention the Softmax.</param>
 /// <param name="QueryHeads">H, the number of query heads.</param>
-/// <param name="KeyValueHeads">G, the number of key/value heads; divides H.</param>
-/// <param name="HeadSize">Elements of one head.</param>
-/// <param name="Scale">The factor on attention scores.</param>
+/// <param name="KeyValueHeads">G, the number of key/value heads; divides H. Query head h reads key/value head h * G / H.</param>
+/// <param name="HeadSize">Elements of one head, of queries, keys and values alike.</param>
+/// <param name="Scale">The whole factor on scores, wherever the graph applies it; <see cref="QueryOperand.Factor"/> says what queries carry already.</param>
 /// <param name="Query">Where the queries come from.</param>
 /// <param name="Key">Where the keys come from.</param>
 /// <param name="Value">Where the values come from.</param>
 /// <param name="Output">The output projection.</param>
-/// <param name="Rotary">The rotary embedding inside the node; null where the node applies none.</param>
+/// <param name="Rotary">The rotary embedding between projection and scores, inside the core or before it; null where there is none (or it is decomposed before the core).</param>
 public sealed record AttentionSite(
     int Layer, string Form, Node Core, int QueryHeads, int KeyValueHeads, int HeadSize, float Scale,
     ProjectionSlice Query, ProjectionSlice Key, ProjectionSlice Value, Projection Output, RotaryFacts? Rotary)
 {
+    /// <summary>
+    /// The queries as the core reads them; null where they exist only inside the core (com.microsoft Attention, which projects them itself): a rewrite then projects
+    /// <see cref="Query"/> once more.
+    /// </summary>
+    public QueryOperand? QueryOperand { get; init; }
+
+    /// <summary>The normalization of queries before the rotary embedding; null where there is none. <see cref="QueryOperand.IsNormalised"/> says whether the operand has it.</summary>
+    public HeadNormalization? QueryNormalization { get; init; }
+
+    /// <summary>The normalization of keys before the rotary embedding; null where there is none. Keys of tokens are normalised by it too.</summary>
+    public HeadNormalization? KeyNormalization { get; init; }
+
+    /// <summary>What happens to scores besides the scale.</summary>
+    public ScoreFacts Scores { get; init; } = ScoreFacts.Plain;
+
+    /// <summary>The key/value cache that the core reads and writes.</summary>
+    public CacheFacts Cache { get; init; } = CacheFacts.None;
+
+    /// <summary>What attention gives, before the output projection; the branch of tokens is added to it.</summary>
+    public required HeadsValue Attended { get; init; }
+
+    /// <summary>
+    /// What the output projection gives, [b, s, d] with its bias and any LoRA; a folded vector is added to it. What follows (Gemma's norm after attention, Granite's
+    /// residual multiplier, the residual sum) then applies to the vector as it would to the attended tokens.
+    /// </summary>
+    public Value End => Output.Result;
+
+    /// <summary>Whether the graph runs its tokens in one line, [tokens, d] in place of [b, s, d] (PagedAttention): a vector added to <see cref="End"/> must be [1, d].</summary>
+    public bool IsFlat { get; init; }
+
     /// <summary>d, the hidden size: what tokens are made of.</summary>
     public long HiddenSize => Key.Projection.InputSize;
 
-    /// <summary>The element type of the layer's activations, which is also that of its slots.</summary>
-    public DataType ElementType => Output.IsQuantised ? Output.Node.Input(2)!.ElementType : Output.Weight.ElementType;
+    /// <summary>The element type of the layer's activations (float, float16, bfloat16), which is also that of its slots.</summary>
+    public DataType ElementType => Output.ElementType;
 }
-
-/// <summary>A rotary embedding that the attention node applies to queries and keys.</summary>
-/// <param name="Cosines">Cosines, [positions, rotated size / 2].</param>
-/// <param name="Sines">Sines, of the same shape.</param>
-/// <param name="Interleaved">Whether pairs are neighbours (even, odd) rather than halves.</param>
-public sealed record RotaryFacts(Value Cosines, Value Sines, bool Interleaved);

@@ -1,10 +1,11 @@
 using AlignerOnnx.Graph;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
-/// <summary>A frozen linear map y = W x (+ bias), however the graph stores W.</summary>
-/// <param name="Node">The MatMul or MatMulNBits node.</param>
-/// <param name="Result">The value with the bias added: the node's output, or that of the Add behind it.</param>
+/// <summary>A frozen linear map y = factor * W x + bias (+ LoRA), however the graph stores W.</summary>
+/// <param name="Node">The node that multiplies: MatMul, Gemm, FusedMatMul, MatMulNBits, DynamicQuantizeMatMul; com.microsoft Attention, which projects inside.</param>
+/// <param name="Result">The value with bias and LoRA added, [.., output size].</param>
 /// <param name="Bias">The bias, a constant of <paramref name="OutputSize"/> elements; null where there is none.</param>
 /// <param name="InputSize">The size of x.</param>
 /// <param name="OutputSize">The size of y.</param>
@@ -13,19 +14,27 @@ public sealed record Projection(Node Node, Value Result, Value? Bias, long Input
     /// <summary>The value x.</summary>
     public Value Source => Node.Input(0)!;
 
-    /// <summary>The stored weight.</summary>
-    public Value Weight => Node.Input(1)!;
+    /// <summary>How W is stored; null for MatMulNBits, which <see cref="QuantisedWeight"/> describes.</summary>
+    public FrozenMatrix? Matrix { get; init; }
+
+    /// <summary>The factor on W x: alpha of Gemm and FusedMatMul.</summary>
+    public float Factor { get; init; } = 1;
+
+    /// <summary>LoRA that the graph adds to the product; its matrices are constants.</summary>
+    public IReadOnlyList<LowRankUpdate> Updates { get; init; } = [];
 
     /// <summary>Whether the weight is block-quantised (MatMulNBits).</summary>
-    public bool IsQuantised => Node.OpType == "MatMulNBits";
+    public bool IsQuantised => Matrix is null;
+
+    /// <summary>The element type of y.</summary>
+    public DataType ElementType => Matrix?.ElementType ?? QuantisedWeight.Of(Node).Scales.ElementType;
+
+    /// <summary>How the projection computes, in words: operator, and how the weight is stored.</summary>
+    public string Kind => (Matrix is null ? $"MatMulNBits {QuantisedWeight.Of(Node).Bits} bit" : $"{Node.OpType} {Matrix.Kind}") + (Updates.Count > 0 ? " + LoRA" : "");
 }
 
-/// <summary>The part of a projection's output that belongs to the queries, the keys or the values.</summary>
-/// <param name="Projection">The projection, which may be packed.</param>
-/// <param name="First">The first output element of the part.</param>
-/// <param name="Count">The number of output elements.</param>
-public sealed record ProjectionSlice(Projection Projection, long First, long Count)
-{
-    /// <summary>Whether the part is the whole output.</summary>
-    public bool IsWhole => First == 0 && Count == Projection.OutputSize;
-}
+/// <summary>A LoRA branch: factor * B (A x), added to a projection.</summary>
+/// <param name="Down">A, to the low rank.</param>
+/// <param name="Up">B, from the low rank.</param>
+/// <param name="Factor">The factor on the product (alpha / rank).</param>
+public sealed record LowRankUpdate(Projection Down, Projection Up, float Factor);

@@ -11,7 +11,8 @@ public sealed record AttentionCore(int Layer, Node Core, Match<AttentionSite> Ma
 /// <summary>The attention cores of a model in execution order.</summary>
 public sealed class RecognisedModel
 {
-    private static readonly IAttentionRecogniser[] Recognisers = [new GroupQueryAttentionRecogniser()];
+    private static readonly IAttentionRecogniser[] Recognisers = 
+        [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser()];
 
     private RecognisedModel(OnnxModel model, IReadOnlyList<AttentionCore> cores)
     {
@@ -33,8 +34,7 @@ public sealed class RecognisedModel
         foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
         {
             IAttentionRecogniser? recogniser = Array.Find(Recognisers, r => r.LooksFor(node));
-            cores.Add(new AttentionCore(cores.Count, node, recogniser?.Recognise(node, cores.Count)
-                ?? Match<AttentionSite>.Fail($"the attention form {node.OpType} is not supported", node)));
+            cores.Add(new AttentionCore(cores.Count, node, recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node)));
         }
         return new RecognisedModel(model, cores);
     }
@@ -51,7 +51,7 @@ public sealed class RecognisedModel
         if (Cores.FirstOrDefault(core => !core.Match.Success) is { } failed)
         {
             throw new ModelRefusedException($"Layer {failed.Layer} cannot be patched: {failed.Match.Reason}", $"{file}, {failed.Core}", failed.Match.Culprit,
-                "GroupQueryAttention between projections and an output projection, as exports of the LLaMA family have it", "run `aligner inspect --explain` to see every layer");
+                "attention between projections and an output projection, as exports of the LLaMA family have it", "run `aligner inspect --explain` to see every layer");
         }
         AttentionSite[] sites = [.. Cores.Select(core => core.Match.Found!)];
         Architecture.Of(sites, file);

@@ -33,9 +33,15 @@ public static class BaseFingerprint
     private static void Append(IncrementalHash hash, Projection projection)
     {
         hash.AppendData(Encoding.UTF8.GetBytes($"{projection.Node.OpType} {projection.InputSize} {projection.OutputSize}"));
-        foreach (Tensor tensor in projection.Node.Inputs.Skip(1).Append(projection.Bias).Distinct().Select(value => value?.Initializer).OfType<Tensor>())
+        foreach (Tensor tensor in TensorsOf(projection))
         {
             hash.AppendData(tensor.ReadBytes());
         }
+    }
+
+    private static IEnumerable<Tensor> TensorsOf(Projection projection)
+    {
+        IEnumerable<Tensor> weight = projection.Matrix?.Tensors ?? projection.Node.Inputs.Skip(1).Where(value => value != projection.Bias).Select(value => value?.Initializer).OfType<Tensor>();
+        return projection.Bias?.Initializer is { } bias ? weight.Append(bias) : weight;
     }
 }

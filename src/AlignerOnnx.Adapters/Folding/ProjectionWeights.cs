@@ -17,18 +17,17 @@ internal static class ProjectionWeights
         ? [.. bias.ReadSingles().Skip((int)slice.First).Take((int)slice.Count).Select(number => (double)number)]
         : new double[slice.Count];
 
-    /// <summary>MatMul stores [input, output]: a row of the map is a column of the file.</summary>
     private static double[] ReadMatrix(Projection projection, long first, long count)
     {
-        float[] stored = projection.Weight.Initializer!.ReadSingles();
-        long inputs = projection.InputSize;
-        double[] rows = new double[count * inputs];
-        for (long input = 0; input < inputs; input++)
+        FrozenMatrix matrix = projection.Matrix!;
+        float[] stored = matrix.Quantisation is { } quantisation ? DequantizedMatrix.Read(matrix.Elements, quantisation) : matrix.Elements.ReadSingles();
+        (long outputStep, long inputStep) = matrix.Transposed ? (projection.InputSize, 1L) : (1L, projection.OutputSize);
+        double[] rows = new double[count * projection.InputSize];
+        for (long output = 0; output < count; output++)
         {
-            long line = (input * projection.OutputSize) + first;
-            for (long output = 0; output < count; output++)
+            for (long input = 0; input < projection.InputSize; input++)
             {
-                rows[(output * inputs) + input] = stored[line + output];
+                rows[(output * projection.InputSize) + input] = projection.Factor * stored[((first + output) * outputStep) + (input * inputStep)];
             }
         }
         return rows;

@@ -50,13 +50,22 @@ internal static class GraphLinker
         }
     }
 
+    /// <summary>Nodes in any order: some exporters do not sort them, and ONNX Runtime takes them so.</summary>
     private static void AddNodes(OnnxGraph graph, GraphProto proto)
     {
-        foreach (NodeProto node in proto.Node)
+        List<Value?>[] outputs = [.. proto.Node.Select(node => (List<Value?>)[.. node.Output.Select(name => name.Length == 0 ? null : graph.NewValue(name))])];
+        foreach ((NodeProto node, List<Value?> results) in proto.Node.Zip(outputs))
         {
             List<Value?> inputs = [.. node.Input.Select(name => name.Length == 0 ? null : graph.Find(name) ?? throw Missing($"node '{node.Name}' ({node.OpType})", name))];
-            List<Value?> outputs = [.. node.Output.Select(name => name.Length == 0 ? null : graph.NewValue(name))];
-            graph.AddNode(node, inputs, outputs);
+            graph.AddNode(node, inputs, results);
+        }
+        try
+        {
+            NodeOrder.Topological(graph.Nodes);
+        }
+        catch (InvalidOperationException cycle)
+        {
+            throw new ModelRefusedException("The nodes depend on each other in a cycle", $"graph '{proto.Name}'", cycle.Message, "nodes that can be computed one after the other", "export the model again", cycle);
         }
     }
 
@@ -74,5 +83,5 @@ internal static class GraphLinker
     }
 
     private static ModelRefusedException Missing(string where, string name) => new(
-        "A value is read before anything computes it", where, $"'{name}'", "a graph input, an initializer or the output of an earlier node", "export the model again; ONNX nodes stand in topological order");
+        "A value is read that nothing computes", where, $"'{name}'", "a graph input, an initializer or the output of a node", "export the model again");
 }

@@ -32,6 +32,9 @@ public sealed class Tensor
     /// <summary>Whether the bytes lie in an external data file.</summary>
     public bool IsExternal => Proto.DataLocation == DataLocation.External;
 
+    /// <summary>A tensor that is stored inside the model.</summary>
+    public static Tensor Stored(TensorProto proto) => new(proto, folder: null);
+
     /// <summary>Reads the bytes: little-endian, row-major, 4-bit elements two to a byte with the low nibble first.</summary>
     /// <exception cref="ModelRefusedException">The stored bytes are missing or of another length than type and shape say.</exception>
     public byte[] ReadBytes()

@@ -12,7 +12,7 @@ public sealed class GoldenGradientTests
     private const string WithoutWindow = "-nowindow";
 
     private static readonly string[] Models =
-        ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", Mistral, "ref-phi3", "ref-gemma2", "SmolLM2-135M-Instruct-int4"];
+        ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", Mistral, "ref-phi3", "ref-gemma2", "SmolLM2-135M-Instruct-int4"];
 
     public static IEnumerable<object[]> Cases => Material.HasShared
         ? Models.SelectMany(model => GoldenCase.Names(model, "gated-").Where(FollowsTheProject).Select(name => new object[] { model, name }))

@@ -1,0 +1,66 @@
+using AlignerOnnx.Graph;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Recognition;
+
+/// <summary>Finds constant matrices: initializers and Constant nodes behind any Transpose, Cast, Identity, Reshape that only adds ones, and DequantizeLinear.</summary>
+internal static class FrozenMatrices
+{
+    private const int Steps = 8;
+
+    /// <summary>The constant matrix that a value is.</summary>
+    /// <param name="value">A factor of a product.</param>
+    /// <param name="transposed">Whether the product transposes it.</param>
+    public static Match<FrozenMatrix> Of(Value? value, bool transposed = false)
+    {
+        DataType? type = null;
+        for (int step = 0; step < Steps && value is not null; step++)
+        {
+            if (Constants.Of(value) is { } stored)
+            {
+                return Plain(value, stored, transposed, type);
+            }
+            switch (value.Producer)
+            {
+                case { OpType: "Transpose" } transpose when transpose.Attributes.Ints("perm") is null or [1, 0]:
+                    transposed = !transposed;
+                    value = transpose.Input(0);
+                    break;
+                case { OpType: "Cast" } cast:
+                    type ??= (DataType)cast.Attributes.Int("to", 0);
+                    value = cast.Input(0);
+                    break;
+                case { OpType: "Identity" } same:
+                    value = same.Input(0);
+                    break;
+                case { OpType: "DequantizeLinear" } node:
+                    return Dequantised(node, transposed, type);
+                default:
+                    return Match<FrozenMatrix>.Fail("the weight is not a constant", value);
+            }
+        }
+        return Match<FrozenMatrix>.Fail("the weight is not a constant", value);
+    }
+
+    private static Match<FrozenMatrix> Plain(Value value, Tensor stored, bool transposed, DataType? type) =>
+        stored.Shape.Count != 2 ? Match<FrozenMatrix>.Fail($"the weight has {stored.Shape.Count} dimensions", value)
+        : stored.ElementType is not (DataType.Float or DataType.Float16 or DataType.Bfloat16) ? Match<FrozenMatrix>.Fail($"the weight is of {stored.ElementType}", value)
+        : new FrozenMatrix(stored, transposed, type ?? stored.ElementType);
+
+    private static Match<FrozenMatrix> Dequantised(Node node, bool transposed, DataType? type)
+    {
+        if (Constants.Of(node.Input(0)) is not { } elements || Constants.Of(node.Input(1)) is not { } scales)
+        {
+            return Match<FrozenMatrix>.Fail("the quantised weight and its scales are not constants", node);
+        }
+        if (node.Input(2) is { } zeros && Constants.Of(zeros) is null)
+        {
+            return Match<FrozenMatrix>.Fail("the zero points are not constants", zeros);
+        }
+        long axis = node.Attributes.Int("axis", 1);
+        LinearQuantisation quantisation = new(scales, Constants.Of(node.Input(2)), (int)(axis == -2 ? 0 : axis == -1 ? 1 : axis), node.Attributes.Int("block_size", 0));
+        return quantisation.Misfit(elements) is { } reason
+            ? Match<FrozenMatrix>.Fail(reason, node)
+            : new FrozenMatrix(elements, transposed, type ?? scales.ElementType) { Quantisation = quantisation };
+    }
+}
