@@ -50,6 +50,8 @@ public static class AlignerServer
         builder.Services.AddRoutingCore();
         // Made by a factory, since the container disposes only what it made itself.
         builder.Services.AddSingleton(_ => parts);
+        builder.Services.AddSingleton(provider => new JobRunner(parts, options, provider.GetRequiredService<ILogger<JobRunner>>()));
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<JobRunner>());
         AddWatchedFolder(builder.Services, options, parts);
         return builder;
     }

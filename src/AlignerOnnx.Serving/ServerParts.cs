@@ -13,10 +13,14 @@ internal sealed class ServerParts : IDisposable
         {
             State = Opened(new StateFolder(options.StateFolder));
             Database = Opened(new StateDatabase(Path.Combine(State.Root, "state.db")));
+            Blobs = new BlobStore(State.Folder("blobs"), Database);
+            Blobs.Sweep();
             Chat = Opened(new ChatModel(options.ModelFolder));
             Engine = new GeneratorPerRequest(Chat);
-            Adapters = new AdapterRegistry(State, Database, Engine, options, TimeProvider.System);
+            Adapters = new AdapterRegistry(State, Database, Blobs, Engine, options, TimeProvider.System);
             Models = new ModelRegistry(Adapters, options, TimeProvider.System);
+            Files = new FileStore(Database, Blobs, options.MaxStoredBytes, TimeProvider.System);
+            Jobs = new JobStore(Database, TimeProvider.System);
             Admission = Opened(new Admission(options));
             PublishGiven(options.Adapters);
         }
@@ -30,6 +34,12 @@ internal sealed class ServerParts : IDisposable
     internal StateFolder State { get; }
 
     internal StateDatabase Database { get; }
+
+    internal BlobStore Blobs { get; }
+
+    internal FileStore Files { get; }
+
+    internal JobStore Jobs { get; }
 
     internal ChatModel Chat { get; }
 

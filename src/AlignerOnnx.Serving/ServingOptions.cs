@@ -27,6 +27,12 @@ public sealed record ServingOptions
     /// <summary>The largest upload of an adapter or a data file in bytes, 1 KiB to 1 GiB; 64 MiB by default.</summary>
     public long MaxUploadBytes { get; init; } = 64 << 20;
 
+    /// <summary>How many bytes of uploaded data files are kept in all, 1 KiB to 1 TiB; 4 GiB by default.</summary>
+    public long MaxStoredBytes { get; init; } = 4L << 30;
+
+    /// <summary>The program that trains, with the arguments that come before <c>train</c>: the aligner tool. Null (the default) refuses fine-tuning jobs.</summary>
+    public IReadOnlyList<string>? TrainingProgram { get; init; }
+
     /// <summary>The http addresses to listen on; port 0 takes a free one. Default: loopback, port 5080.</summary>
     public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:5080"];
 
@@ -62,6 +68,8 @@ public sealed record ServingOptions
         ThrowUnless(MaxBodyBytes is >= 1024 and <= 1 << 30, nameof(MaxBodyBytes), MaxBodyBytes, "1 KiB to 1 GiB");
         ThrowUnless(MaxResidentAdapters is >= 1 and <= 1_000_000, nameof(MaxResidentAdapters), MaxResidentAdapters, "1 to 1,000,000");
         ThrowUnless(MaxUploadBytes is >= 1024 and <= 1 << 30, nameof(MaxUploadBytes), MaxUploadBytes, "1 KiB to 1 GiB");
+        ThrowUnless(MaxStoredBytes is >= 1024 and <= 1L << 40, nameof(MaxStoredBytes), MaxStoredBytes, "1 KiB to 1 TiB");
+        ThrowUnless(TrainingProgram is null or { Count: > 0 }, nameof(TrainingProgram), "an empty list", "a program, or null");
         ThrowUnless(MaxTokens >= 1, nameof(MaxTokens), MaxTokens, "at least 1");
         ThrowUnless(MaxChoices is >= 1 and <= 128, nameof(MaxChoices), MaxChoices, "1 to 128");
         ThrowUnless(MaxConcurrency is >= 1 and <= 1024, nameof(MaxConcurrency), MaxConcurrency, "1 to 1024");

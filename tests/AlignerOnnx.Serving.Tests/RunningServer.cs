@@ -5,6 +5,8 @@ using AlignerOnnx.TestMaterial;
 using Microsoft.AspNetCore.Builder;
 using OpenAI;
 using OpenAI.Chat;
+using OpenAI.Files;
+using OpenAI.FineTuning;
 using OpenAI.Models;
 
 namespace AlignerOnnx.Serving.Tests;
@@ -31,6 +33,7 @@ internal sealed class RunningServer : IAsyncDisposable
         BaseModelName = "pocket",
         Urls = ["http://127.0.0.1:0"],
         MaxTokens = 256,
+        TrainingProgram = ["dotnet", "exec", Path.Combine(AppContext.BaseDirectory, "aligner.dll")],
     };
 
     internal static async Task<RunningServer> StartAsync(ServingOptions? options = null)
@@ -41,6 +44,13 @@ internal sealed class RunningServer : IAsyncDisposable
     }
 
     internal ChatClient Chat(string model = "pocket", string key = "any") => new(model, new ApiKeyCredential(key), Options());
+
+    internal OpenAIFileClient Files(string key = "any") => new(new ApiKeyCredential(key), Options());
+
+#pragma warning disable OPENAI001 // The client marks its fine-tuning part as experimental.
+    internal FineTuningClient FineTuning(string key = "any") =>
+        new(new ApiKeyCredential(key), new FineTuningClientOptions { Endpoint = new Uri(Address, "/v1"), RetryPolicy = new ClientRetryPolicy(0) });
+#pragma warning restore OPENAI001
 
     internal OpenAIModelClient Models(string key = "any") => new(new ApiKeyCredential(key), Options());
 

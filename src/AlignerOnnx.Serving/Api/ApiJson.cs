@@ -21,4 +21,13 @@ namespace AlignerOnnx.Serving;
 [JsonSerializable(typeof(DeletedObject))]
 [JsonSerializable(typeof(VersionChoice))]
 [JsonSerializable(typeof(LoraRequest))]
+[JsonSerializable(typeof(FileObject))]
+[JsonSerializable(typeof(ListObject<FileObject>), TypeInfoPropertyName = "ListObjectFileObject")]
+[JsonSerializable(typeof(JobRequest))]
+[JsonSerializable(typeof(JobObject))]
+[JsonSerializable(typeof(ListObject<JobObject>), TypeInfoPropertyName = "ListObjectJobObject")]
+[JsonSerializable(typeof(ListObject<JobEventObject>), TypeInfoPropertyName = "ListObjectJobEventObject")]
+[JsonSerializable(typeof(ListObject<JobCheckpointObject>), TypeInfoPropertyName = "ListObjectJobCheckpointObject")]
+[JsonSerializable(typeof(Dictionary<string, string>))]
+[JsonSerializable(typeof(Dictionary<string, double>))]
 internal sealed partial class ApiJson : JsonSerializerContext;

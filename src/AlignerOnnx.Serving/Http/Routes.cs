@@ -26,6 +26,8 @@ internal static class Routes
         GenerationRunner runner = new(parts, options, loggers.CreateLogger<GenerationRunner>());
         MapOpenAI(app, new ModelsEndpoint(parts), new ChatEndpoint(parts, options, runner), new CompletionsEndpoint(parts, options, runner));
         MapAdapters(app, options, new AdaptersEndpoint(parts.Adapters), new LoraEndpoint(parts.Adapters, options.AdapterFolder));
+        MapFiles(app, options, new FilesEndpoint(parts.Files, parts.Adapters));
+        MapJobs(app, new JobsEndpoint(parts, options, app.Services.GetRequiredService<JobRunner>()));
         app.MapFallback((RequestDelegate)(context => throw new ApiException(StatusCodes.Status404NotFound, $"There is no {context.Request.Method} {context.Request.Path} here.", code: "not_found")));
     }
 
@@ -57,6 +59,28 @@ internal static class Routes
         one.MapGet("/versions/{version}/files/{file}", (RequestDelegate)adapters.File);
         app.MapPost("/v1/load_lora_adapter", (RequestDelegate)lora.Load);
         app.MapPost("/v1/unload_lora_adapter", (RequestDelegate)lora.Unload);
+    }
+
+    private static void MapFiles(WebApplication app, ServingOptions options, FilesEndpoint files)
+    {
+        app.MapGet("/v1/files", (RequestDelegate)files.List);
+        app.MapPost("/v1/files", Upload(options, files.Upload));
+        app.MapGet("/v1/files/{id}", (RequestDelegate)files.Show);
+        app.MapDelete("/v1/files/{id}", (RequestDelegate)files.Delete);
+        app.MapGet("/v1/files/{id}/content", (RequestDelegate)files.Content);
+    }
+
+    private static void MapJobs(WebApplication app, JobsEndpoint jobs)
+    {
+        app.MapGet("/v1/fine_tuning/jobs", (RequestDelegate)jobs.List);
+        app.MapPost("/v1/fine_tuning/jobs", (RequestDelegate)jobs.Create);
+        RouteGroupBuilder one = app.MapGroup("/v1/fine_tuning/jobs/{id}");
+        one.MapGet("", (RequestDelegate)jobs.Show);
+        one.MapPost("/cancel", (RequestDelegate)jobs.Cancel);
+        one.MapPost("/pause", (RequestDelegate)jobs.Pause);
+        one.MapPost("/resume", (RequestDelegate)jobs.Resume);
+        one.MapGet("/events", (RequestDelegate)jobs.Events);
+        one.MapGet("/checkpoints", (RequestDelegate)jobs.Checkpoints);
     }
 
     /// <summary>A route whose bodies may be as large as an upload.</summary>
