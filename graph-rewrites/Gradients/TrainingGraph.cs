@@ -48,7 +48,7 @@ public static class TrainingGraph
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
         (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
-        (Value tokenInput, Value gateInput) = PortableInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
+        (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
         if (kind != TrainingGraphKind.Logits)
         {
             AttachLoss(model, kind, [tokenInput, gateInput], recompute);
