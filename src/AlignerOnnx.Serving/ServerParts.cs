@@ -22,6 +22,7 @@ internal sealed class ServerParts : IDisposable
             Files = new FileStore(Database, Blobs, options.MaxStoredBytes, TimeProvider.System);
             Jobs = new JobStore(Database, TimeProvider.System);
             Admission = Opened(new Admission(options));
+            Telemetry = Opened(new ServerTelemetry(Admission, Adapters));
             PublishGiven(options.Adapters);
         }
         catch
@@ -50,6 +51,8 @@ internal sealed class ServerParts : IDisposable
     internal ModelRegistry Models { get; }
 
     internal Admission Admission { get; }
+
+    internal ServerTelemetry Telemetry { get; }
 
     public void Dispose()
     {

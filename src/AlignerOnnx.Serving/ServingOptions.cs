@@ -36,8 +36,20 @@ public sealed record ServingOptions
     /// <summary>The http addresses to listen on; port 0 takes a free one. Default: loopback, port 5080.</summary>
     public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:5080"];
 
-    /// <summary>The key that clients must send as a bearer token; null (the default) for none, which only loopback addresses allow.</summary>
+    /// <summary>A key of the role admin that clients send as a bearer token; null (the default) for none.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>Further keys, by their hashes; none by default. Without any key only loopback addresses are allowed.</summary>
+    public IReadOnlyList<ApiKey> Keys { get; init; } = [];
+
+    /// <summary>Whether logs are JSON lines; false by default. Prompts and answers are in neither form.</summary>
+    public bool JsonLogs { get; init; }
+
+    /// <summary>How long running requests may take to end when the server is stopped, 0 to 1 hour; 30 s by default.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The most tokens of a prompt, at least 1; by default as many as the model's context has.</summary>
+    public int MaxPromptTokens { get; init; } = int.MaxValue;
 
     /// <summary>The largest request body in bytes, 1 KiB to 1 GiB; 1 MiB by default.</summary>
     public long MaxBodyBytes { get; init; } = 1 << 20;
@@ -60,6 +72,9 @@ public sealed record ServingOptions
     /// <summary>The base model's name with its default applied.</summary>
     internal string BaseName => BaseModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(ModelFolder)));
 
+    /// <summary>Every key that lets in.</summary>
+    internal IReadOnlyList<ApiKey> AllKeys => ApiKey is null ? Keys : [new ApiKey("api-key", KeyRole.Admin, Serving.ApiKey.HashOf(ApiKey)), .. Keys];
+
     /// <summary>Checks every value, and that strangers cannot reach the server without a key.</summary>
     /// <exception cref="ArgumentException">A value is outside its range, a name is taken twice, or an address needs a key.</exception>
     internal void Check()
@@ -76,8 +91,10 @@ public sealed record ServingOptions
         ThrowUnless(QueueLength is >= 0 and <= 65536, nameof(QueueLength), QueueLength, "0 to 65536");
         ThrowUnless(RequestTimeout >= TimeSpan.FromMilliseconds(1) && RequestTimeout <= TimeSpan.FromDays(1), nameof(RequestTimeout), RequestTimeout, "1 ms to 1 day");
         ThrowUnless(ApiKey is null || !string.IsNullOrWhiteSpace(ApiKey), nameof(ApiKey), "a blank key", "a key, or null");
+        ThrowUnless(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= TimeSpan.FromHours(1), nameof(DrainTimeout), DrainTimeout, "0 to 1 hour");
+        ThrowUnless(MaxPromptTokens >= 1, nameof(MaxPromptTokens), MaxPromptTokens, "at least 1");
         CheckNames();
-        ListenAddress.Check(Urls, ApiKey is not null);
+        ListenAddress.Check(Urls, AllKeys.Count > 0);
     }
 
     private void CheckNames()

@@ -3,6 +3,7 @@ using System.ClientModel.Primitives;
 using System.Text;
 using AlignerOnnx.TestMaterial;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using OpenAI;
 using OpenAI.Chat;
 using OpenAI.Files;
@@ -56,6 +57,14 @@ internal sealed class RunningServer : IAsyncDisposable
 
     internal Task<HttpResponseMessage> PostAsync(string json, string contentType = "application/json", string path = "/v1/chat/completions") =>
         Http.PostAsync(new Uri(path, UriKind.Relative), new StringContent(json, Encoding.UTF8, contentType));
+
+    internal Task StopAsync() => _app.StopAsync();
+
+    /// <summary>Every mapped route as METHOD PATH.</summary>
+    internal IEnumerable<string> Routes() =>
+        from endpoint in ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+        from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["ANY"]
+        select $"{method} {endpoint.RoutePattern.RawText}";
 
     public async ValueTask DisposeAsync()
     {

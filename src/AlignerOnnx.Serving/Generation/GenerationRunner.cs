@@ -26,8 +26,8 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
         {
             GenerationPlan planned = await plan(deadline.Token);
             using ModelLease model = planned.Model;
-            using IDisposable turn = await parts.Admission.EnterAsync(context.Response, deadline.Token);
-            await AnswerAsync(context, planned, deadline.Token);
+            RequireShortEnough(planned.Requests, promptParam);
+            await MeasuredAsync(context, planned, promptParam == "messages" ? "chat" : "text_completion", deadline.Token);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -43,14 +43,36 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
         }
     }
 
-    private async Task AnswerAsync(HttpContext context, GenerationPlan plan, CancellationToken cancellation)
+    private void RequireShortEnough(IReadOnlyList<GenerationRequest> requests, string promptParam)
     {
-        long started = TimeProvider.System.GetTimestamp();
-        int produced = plan.Stream ? await StreamAsync(context, plan, cancellation) : await WholeAsync(context, plan, cancellation);
-        LogAnswered(logger, plan.Model.Name, plan.PromptTokens, produced, TimeProvider.System.GetElapsedTime(started).TotalMilliseconds);
+        int longest = requests.Max(request => request.PromptIds.Count);
+        if (longest > options.MaxPromptTokens)
+        {
+            throw ApiException.Invalid($"The prompt has {longest} tokens; this server allows {options.MaxPromptTokens}.", promptParam, "context_length_exceeded");
+        }
     }
 
-    private async Task<int> WholeAsync(HttpContext context, GenerationPlan plan, CancellationToken cancellation)
+    private async Task MeasuredAsync(HttpContext context, GenerationPlan plan, string operation, CancellationToken cancellation)
+    {
+        using ServerTelemetry.RequestMeasure measure = parts.Telemetry.Begin(operation, plan.Model);
+        try
+        {
+            using IDisposable turn = await parts.Admission.EnterAsync(context.Response, cancellation);
+            await (plan.Stream ? StreamAsync(context, plan, measure, cancellation) : WholeAsync(context, plan, measure, cancellation));
+            LogAnswered(logger, plan.Model.Name, plan.PromptTokens, measure.Produced, measure.Elapsed.TotalMilliseconds);
+        }
+        catch (Exception e)
+        {
+            measure.Fail(e);
+            throw;
+        }
+        finally
+        {
+            measure.Finish(plan.PromptTokens);
+        }
+    }
+
+    private async Task WholeAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
         List<AnswerText> answers = [];
         foreach (GenerationRequest request in plan.Requests)
@@ -58,28 +80,26 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             AnswerText answer = new();
             await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
             {
+                measure.Token();
                 answer.Add(token);
             }
             answers.Add(answer);
         }
-        int produced = answers.Sum(answer => answer.Tokens.Count);
-        await plan.Format.WriteAsync(context, answers, new Usage(plan.PromptTokens, produced));
-        return produced;
+        await plan.Format.WriteAsync(context, answers, new Usage(plan.PromptTokens, measure.Produced));
     }
 
-    private async Task<int> StreamAsync(HttpContext context, GenerationPlan plan, CancellationToken cancellation)
+    private async Task StreamAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
         EventStream events = new(context.Response);
-        int produced = 0;
         try
         {
             for (int choice = 0; choice < plan.Requests.Count; choice++)
             {
-                produced += await StreamChoiceAsync(events, plan, choice, cancellation);
+                await StreamChoiceAsync(events, plan, choice, measure, cancellation);
             }
             if (plan.IncludeUsage)
             {
-                await events.WriteAsync(plan.Format.UsageOnly(new Usage(plan.PromptTokens, produced)), cancellation);
+                await events.WriteAsync(plan.Format.UsageOnly(new Usage(plan.PromptTokens, measure.Produced)), cancellation);
             }
             await events.EndAsync(cancellation);
         }
@@ -92,20 +112,21 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             }
             await events.WriteAsync(ErrorHandling.ToJson(e is OperationCanceledException ? TimedOut() : ErrorHandling.Unexpected()), context.RequestAborted);
         }
-        return produced;
     }
 
-    private async Task<int> StreamChoiceAsync(EventStream events, GenerationPlan plan, int choice, CancellationToken cancellation)
+    private async Task StreamChoiceAsync(EventStream events, GenerationPlan plan, int choice, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
-        int produced = 0;
+        bool opened = false;
         FinishReason finish = FinishReason.Length;
         await foreach (GeneratedToken token in parts.Engine.GenerateAsync(plan.Requests[choice], cancellation))
         {
             // The head waits for the first token, so that a request that fails at once still gets its status code.
-            if (produced++ == 0 && plan.Format.Opening(choice) is { } opening)
+            measure.Token();
+            if (!opened && plan.Format.Opening(choice) is { } opening)
             {
                 await events.WriteAsync(opening, cancellation);
             }
+            opened = true;
             finish = token.Finish;
             if (token.Text.Length > 0 || token.Logprobs is not null)
             {
@@ -113,7 +134,6 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             }
         }
         await events.WriteAsync(plan.Format.Closing(choice, finish), cancellation);
-        return produced;
     }
 
     private ApiException TimedOut() => new(StatusCodes.Status408RequestTimeout,

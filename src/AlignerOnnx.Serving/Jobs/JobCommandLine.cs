@@ -6,9 +6,6 @@ namespace AlignerOnnx.Serving;
 /// <summary>The arguments with which the training tool does a job.</summary>
 internal static class JobCommandLine
 {
-    // What one step takes where a number of epochs is asked for, but no batch size.
-    private const int StandardBatch = 8;
-
     /// <summary>Builds the arguments.</summary>
     /// <param name="job">The job.</param>
     /// <param name="model">The folder of the base model.</param>
@@ -25,7 +22,7 @@ internal static class JobCommandLine
         int? batch = (int?)Number(hyper.BatchSize);
         if (Number(hyper.NEpochs) is double epochs && hyper.Steps is null)
         {
-            batch ??= StandardBatch;
+            batch ??= new Training.TrainingOptions().BatchSize;
             Add("--steps", Text((int)Math.Min(epochs * Math.Ceiling(Rows(training) / (double)batch), int.MaxValue)));
         }
         Add("--steps", hyper.Steps is int steps ? Text(steps) : null);
@@ -54,7 +51,7 @@ internal static class JobCommandLine
     internal static double? Number(JsonElement? value) => value is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
 
     private static double? LearningRate(JobHyperparameters hyper) =>
-        hyper.LearningRate ?? (Number(hyper.LearningRateMultiplier) is double times ? times * new Training.SupervisedTrainingOptions().LearningRate : null);
+        hyper.LearningRate ?? (Number(hyper.LearningRateMultiplier) is double times ? times * new Training.TrainingOptions().LearningRate : null);
 
     private static int Rows(string file) => Math.Max(1, File.ReadLines(file).Count(line => !string.IsNullOrWhiteSpace(line)));
 
