@@ -35,6 +35,9 @@ internal abstract record GenerationBody
     /// <summary>Biases by token number, as text.</summary>
     public Dictionary<string, double>? LogitBias { get; init; }
 
+    /// <summary>Adapters to use together, beside the base model's name in <see cref="Model"/>.</summary>
+    public IReadOnlyList<AdapterPart>? Adapters { get; init; }
+
     /// <summary>vLLM's way to ask for a form: json, regex or grammar.</summary>
     public StructuredOutputs? StructuredOutputs { get; init; }
 
@@ -72,6 +75,16 @@ internal sealed record RequestMessage
 
     /// <summary>A string, or a list of parts of which the text ones are taken.</summary>
     public JsonElement? Content { get; init; }
+}
+
+/// <summary>An adapter in a blend.</summary>
+internal sealed record AdapterPart
+{
+    /// <summary>NAME, NAME@VERSION or NAME@ALIAS.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>1 (the default) is the adapter as it was trained, 0 none of it.</summary>
+    public double? Scale { get; init; }
 }
 
 internal sealed record StreamOptions

@@ -53,7 +53,7 @@ internal sealed class ServerTelemetry : IDisposable
 
     private string AdapterId(ModelLease model)
     {
-        if (model.Versions is [])
+        if (model.Parts is [])
         {
             return "base";
         }
