@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
@@ -11,9 +12,6 @@ public sealed record AttentionCore(int Layer, Node Core, Match<AttentionSite> Ma
 /// <summary>The attention cores of a model in execution order.</summary>
 public sealed class RecognisedModel
 {
-    private static readonly IAttentionRecogniser[] Recognisers = 
-        [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser()];
-
     private RecognisedModel(OnnxModel model, IReadOnlyList<AttentionCore> cores)
     {
         Model = model;
@@ -30,10 +28,11 @@ public sealed class RecognisedModel
     public static RecognisedModel Of(OnnxModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
+        IAttentionRecogniser[] recognisers = [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser(model)];
         List<AttentionCore> cores = [];
         foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
         {
-            IAttentionRecogniser? recogniser = Array.Find(Recognisers, r => r.LooksFor(node));
+            IAttentionRecogniser? recogniser = Array.Find(recognisers, r => r.LooksFor(node));
             cores.Add(new AttentionCore(cores.Count, node, recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node)));
         }
         return new RecognisedModel(model, cores);
