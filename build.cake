@@ -1,4 +1,4 @@
-// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|Demo|Pack] [--configuration=Release]`.
+// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|Demo|Pack] [--configuration=Release]`.
 using System.Xml.Linq;
 
 var target = Argument("target", "Test");
@@ -35,6 +35,23 @@ Task("Test")
     if (testCount.Passed == 0)
     {
         throw new CakeException("No test passed: every test project is empty or skips all it has.");
+    }
+});
+
+Task("KillTest")
+    .Description("Kills training at 50 random moments, continues it each time, and compares the adapters byte for byte; the tests do it 8 times.")
+    .IsDependentOn("Build")
+    .Does(() =>
+{
+    var exitCode = StartProcess("dotnet", new ProcessSettings
+    {
+        Arguments = new ProcessArgumentBuilder().Append("exec").AppendQuoted($"tests/AlignerOnnx.Cli.Tests/bin/{configuration}/net10.0/AlignerOnnx.Cli.Tests.dll")
+            .Append("--filter Name~Resume_AfterKills --output detailed --progress off --no-banner"),
+        EnvironmentVariables = new Dictionary<string, string> { ["ALIGNER_KILLS"] = "50" },
+    });
+    if (exitCode != 0)
+    {
+        throw new CakeException($"The kill test ended with exit code {exitCode}.");
     }
 });
 

@@ -64,12 +64,17 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
         return graph.Find(name) ?? graph.AddInitializer(Tensor.Of(name, numbers, numbers.Length));
     }
 
-    /// <summary>A scalar of an element type (float32, float16).</summary>
+    /// <summary>An integer without dimensions, int64 or int32.</summary>
+    public Value Integer(long number, DataType type = DataType.Int64)
+    {
+        string name = $"aligner.constant.{type}.{number}";
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, type == DataType.Int32 ? BitConverter.GetBytes((int)number) : BitConverter.GetBytes(number)));
+    }
+
+    /// <summary>A scalar of an element type (float32, float16, bfloat16).</summary>
     public Value Scalar(float number, DataType type = DataType.Float)
     {
         string name = $"aligner.constant.{type}.{BitConverter.SingleToUInt32Bits(number):x8}";
-        return graph.Find(name) ?? graph.AddInitializer(type == DataType.Float16
-            ? Tensor.Inline(name, type, BitConverter.GetBytes((Half)number))
-            : Tensor.Of(name, [number]));
+        return graph.Find(name) ?? graph.AddInitializer(Tensor.Inline(name, type, FloatEncoding.ToBytes([number], type)));
     }
 }

@@ -1,70 +1,41 @@
 using AlignerOnnx.Graph;
-using AlignerOnnx.GraphRewrites.Lowering;
 using AlignerOnnx.GraphRewrites.Recognition;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Injection;
 
 /// <summary>
-/// The literal form of the method (arXiv 2312.05503): tokens and gates are inputs, every adapted layer projects the tokens by its own frozen weights,
-/// and the queries attend to them in a softmax of their own. Its output, times the gate of the head, joins the attention output before the output projection.
+/// The slot layout <c>portable</c>: the trained artifact itself is the input, <c>aligner.tokens</c> [n, d] and <c>aligner.gates</c> [L, H], the same for the whole
+/// batch. Every layer projects the tokens by its own frozen weights. By default there is one token, and its gates are zero.
 /// </summary>
-internal static class PortableInjection
+public static class PortableInjection
 {
-    /// <summary>Tokens P, float [N, d].</summary>
-    public const string Tokens = "aligner.tokens";
+    /// <summary>The layout's name.</summary>
+    public const string Layout = "portable";
 
-    /// <summary>Gates beta, float [L', H], a row for each adapted layer.</summary>
-    public const string Gates = "aligner.gates";
+    /// <summary>The slot of tokens.</summary>
+    public const string Tokens = TrainingInjection.Tokens;
 
-    /// <summary>Adds the inputs and the branch of every adapted layer to a lowered decoder.</summary>
-    public static (Value Tokens, Value Gates) Apply(OnnxGraph graph, IReadOnlyList<LoweredSite> sites, SequenceFacts sequence, int startLayer, int tokenCount)
+    /// <summary>The slot of gates, a row for every layer.</summary>
+    public const string Gates = TrainingInjection.Gates;
+
+    internal static void Apply(OnnxGraph graph, IReadOnlyList<AttentionSite> sites)
     {
-        AttentionSite any = sites[0].Site;
-        LoweredSite[] adapted = [.. sites.Where(lowered => lowered.Site.Layer >= startLayer)];
-        Value tokens = graph.AddInput(Tokens, Shapes.Declare(DataType.Float, tokenCount, any.HiddenSize));
-        Value gates = graph.AddInput(Gates, Shapes.Declare(DataType.Float, adapted.Length, any.QueryHeads));
-        OpEmitter emit = new(graph, "aligner.branch");
-        long[] ones = [.. adapted.Select(_ => 1L)];
-        Value[] rows = adapted.Length == 1 ? [gates] : emit.Split(gates, axis: 0, ones);
-        foreach ((LoweredSite lowered, Value row) in adapted.Zip(rows))
+        AttentionSite any = sites[0];
+        DataType type = any.ElementType;
+        Value tokens = Slots.Add(graph, Tokens, type, ["aligner_tokens", any.HiddenSize], 1, any.HiddenSize);
+        Value gates = Slots.Add(graph, Gates, type, [sites.Count, any.QueryHeads], sites.Count, any.QueryHeads);
+        OpEmitter emit = new(graph, "aligner.portable");
+        RotatedQueries queries = new(graph);
+        foreach ((AttentionSite site, Value gate) in sites.Zip(Slots.PerLayer(emit, gates, axis: 0, sites)))
         {
-            AddBranch(emit.Within($"layer{lowered.Site.Layer}"), lowered, tokens, row, tokenCount, sequence);
+            OpEmitter within = emit.Within($"layer{site.Layer}");
+            (Value keys, Value values) = TokenProjection.Project(within, site, tokens);
+            TokenAttention.Attach(within, site, queries, ByHead(within, keys, site), ByHead(within, values, site), within.Reshape(gate, 1, 1, site.QueryHeads));
         }
-        return (tokens, gates);
     }
 
-    private static void AddBranch(OpEmitter emit, LoweredSite lowered, Value tokens, Value gateRow, int tokenCount, SequenceFacts sequence)
-    {
-        AttentionSite site = lowered.Site;
-        (Value keys, Value values) = TokenProjection.Project(emit, site, tokens);
-        Value gate = emit.Reshape(gateRow, site.QueryHeads, 1);
-        gate.Type = Shapes.Declare(DataType.Float, site.QueryHeads, 1);
-        Value gatedValues = emit.Mul(TokenProjection.PerQueryHead(emit, values, site, tokenCount), gate);
-        Value branch = tokenCount == 1 ? SingleToken(emit, gatedValues, site) : Attend(emit, lowered, keys, gatedValues, tokenCount, sequence);
-        branch.Type ??= lowered.Attended.Type;
-        Value sum = emit.Add(lowered.Attended, branch);
-        OnnxGraph.ReplaceUses(lowered.Attended, sum, except: sum.Producer);
-    }
-
-    /// <summary>The softmax over one key is 1 whatever the query: the branch is the gated value itself, the same at every position.</summary>
-    private static Value SingleToken(OpEmitter emit, Value gatedValues, AttentionSite site)
-    {
-        long size = (long)site.QueryHeads * site.HeadSize;
-        Value vector = emit.Reshape(gatedValues, 1, 1, size);
-        vector.Type = Shapes.Declare(DataType.Float, 1, 1, size);
-        return vector;
-    }
-
-    private static Value Attend(OpEmitter emit, LoweredSite lowered, Value keys, Value gatedValues, int tokenCount, SequenceFacts sequence)
-    {
-        AttentionSite site = lowered.Site;
-        Value k = emit.Reshape(TokenProjection.PerQueryHead(emit, keys, site, tokenCount), site.QueryHeads, tokenCount, site.HeadSize);
-        Value v = emit.Reshape(gatedValues, site.QueryHeads, tokenCount, site.HeadSize);
-        Value q = emit.Transpose(emit.Reshape(lowered.RotatedQuery, -1, site.QueryHeads, site.HeadSize), 1, 0, 2);
-        Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale / site.QueryOperand!.Factor);
-        Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));
-        Value mixed = emit.Transpose(emit.MatMul(probabilities, v), 1, 0, 2);
-        return emit.Op("Reshape", [mixed, sequence.Shape((long)site.QueryHeads * site.HeadSize)]);
-    }
+    /// <summary>[n, G * head size] -> [1, G, n, head size].</summary>
+    private static Value ByHead(OpEmitter emit, Value heads, AttentionSite site) =>
+        emit.Transpose(emit.Reshape(heads, 1, -1, site.KeyValueHeads, site.HeadSize), 0, 2, 1, 3);
 }

@@ -14,7 +14,15 @@ internal static class TokenProjection
         return (Normalize(emit, site, Part(emit, site.Key, keys)), Part(emit, site.Value, values));
     }
 
-    private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product) => slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
+    private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product)
+    {
+        if (slice.HeadStride is not null)
+        {
+            throw new ModelRefusedException("The projection holds query, key and value of each head side by side", slice.Projection.Node.ToString(), remedy: "patch with --slots one-token or many-token");
+        }
+        Value part = slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
+        return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)) : part;
+    }
 
     private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)
     {
@@ -22,10 +30,9 @@ internal static class TokenProjection
         {
             return keys;
         }
-        bool perHead = Constants.Of(normalization.Weight)!.Count == site.HeadSize;
-        Value apart = perHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
+        Value apart = normalization.PerHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
         Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon);
-        return perHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
+        return normalization.PerHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
     }
 
     /// <summary>Repeats the key/value heads [N, G * head size] for the query heads that share them: [H, N * head size], heads of a group side by side.</summary>
@@ -54,8 +61,18 @@ internal static class TokenProjection
     private static Value Apply(OpEmitter emit, Projection projection, Value tokens)
     {
         Node node = projection.Node;
+        if (node.OpType is not ("MatMul" or "FusedMatMul" or "Gemm" or "MatMulNBits"))
+        {
+            throw new ModelRefusedException($"A {node.OpType} cannot project tokens inside the graph", node.ToString(), remedy: "patch with --slots one-token or many-token");
+        }
         Value product = emit.Emit(node.OpType, node.Domain, [tokens, .. node.Inputs.Skip(1)], 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0];
-        bool biasInside = node.Input(5) is not null;
-        return projection.Bias is { } bias && !biasInside ? emit.Add(product, bias) : product;
+        bool biasInside = projection.Bias is { } bias && node.Inputs.Contains(bias);
+        Value sum = projection.Bias is not null && !biasInside ? emit.Add(product, projection.Bias) : product;
+        foreach (LowRankUpdate update in projection.Updates)
+        {
+            Value low = Apply(emit, update.Up, Apply(emit, update.Down, tokens));
+            sum = emit.Add(sum, update.Factor == 1 ? low : emit.Mul(low, emit.Scalar(update.Factor, projection.ElementType)));
+        }
+        return sum;
     }
 }

@@ -14,7 +14,7 @@ internal static class SoftCap
         {
             return scores;
         }
-        Value capped = emit.Mul(emit.Op("Tanh", [emit.Mul(scores, emit.Scalar(1 / cap))]), emit.Scalar(cap));
+        Value capped = emit.Mul(emit.Op("Tanh", [emit.Mul(scores, emit.Scalar(1 / cap, site.ElementType))]), emit.Scalar(cap, site.ElementType));
         capped.Type = scores.Type;
         return capped;
     }

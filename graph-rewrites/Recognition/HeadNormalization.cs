@@ -9,4 +9,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// <param name="Weight">The weight, a constant vector of head size or of all heads' elements.</param>
 /// <param name="Epsilon">What is added to the mean square.</param>
 /// <param name="PerHead">Whether each head is normalised on its own; else all heads of a position together.</param>
-public sealed record HeadNormalization(Value Weight, float Epsilon, bool PerHead = true);
+public sealed record HeadNormalization(Value Weight, float Epsilon, bool PerHead = true)
+{
+    /// <summary>The numbers of the weight.</summary>
+    public float[] ReadWeight() => Constants.Of(Weight)!.ReadSingles();
+}

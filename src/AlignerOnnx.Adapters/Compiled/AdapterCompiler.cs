@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
@@ -9,8 +8,8 @@ namespace AlignerOnnx.Adapters;
 /// <summary>Compiles adapters: folds their values through one model's weights into the slots of its layout.</summary>
 public static class AdapterCompiler
 {
-    /// <summary>Compiles an adapter for the <c>one-token</c> slots of a model.</summary>
-    /// <param name="adapter">The adapter: gated, one token.</param>
+    /// <summary>Compiles an adapter for the slots of a model; for a base model, for the layout that the adapter needs.</summary>
+    /// <param name="adapter">The adapter.</param>
     /// <param name="model">The base model or its patched form: a folder or an .onnx file.</param>
     /// <param name="output">The .onnx_adapter file to write, complete or not at all.</param>
     /// <param name="anyBase">Accept another quantisation of the model that the adapter was trained on.</param>
@@ -19,23 +18,71 @@ public static class AdapterCompiler
     public static void Compile(Adapter adapter, string model, string output, bool anyBase = false)
     {
         ArgumentNullException.ThrowIfNull(adapter);
-        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(ModelLoader.Load(model)).RequireSites();
+        OnnxModel loaded = ModelLoader.Load(model);
+        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(loaded)).RequireSites();
         adapter.RequireFits(sites, anyBase);
-        if (adapter.Config is not { Attention: "gated", NumTokens: 1 })
-        {
-            throw new AdapterRefusedException("The adapter does not fit one-token slots", $"adapter of {adapter.Config.BaseModelNameOrPath}",
-                $"{adapter.Config.NumTokens} tokens, {adapter.Config.Attention}", "one token, gated", "train with --tokens 1");
-        }
-        float[] folded = OneTokenFolding.Fold(sites, adapter.Config.StartLayer, adapter.Tokens, adapter.Gates);
-        DataType type = sites[0].ElementType;
-        byte[] file = OnnxAdapterFile.ToBytes(new AdapterParameter(OneTokenInjection.Slot, type, [1, sites.Count, sites[0].Output.OutputSize], Encode(folded, type)));
+        SlotLayout layout = SlotLayouts.Of(loaded) ?? LayoutFor(adapter.Config);
+        byte[] file = OnnxAdapterFile.ToBytes(Parameters(adapter, sites, layout));
         AtomicOutput.WriteFile(output, stream => stream.Write(file));
     }
 
-    private static byte[] Encode(float[] numbers, DataType type) => type switch
+    /// <summary>The cheapest layout that takes an adapter.</summary>
+    public static SlotLayout LayoutFor(AdapterConfig config)
     {
-        DataType.Float => MemoryMarshal.AsBytes(numbers.AsSpan()).ToArray(),
-        DataType.Float16 => MemoryMarshal.AsBytes(Array.ConvertAll(numbers, number => (Half)number).AsSpan()).ToArray(),
-        _ => throw new AdapterRefusedException("Slots of this element type are not supported", null, type.ToString(), "float32 or float16"),
-    };
+        ArgumentNullException.ThrowIfNull(config);
+        return config switch
+        {
+            { Attention: "concat" } => SlotLayout.Prefix,
+            { NumTokens: 1 } => SlotLayout.OneToken,
+            _ => SlotLayout.ManyToken,
+        };
+    }
+
+    /// <summary>The values of a layout's slots for an adapter.</summary>
+    /// <param name="adapter">The adapter; it fits the sites.</param>
+    /// <param name="sites">All attention sites of the base model.</param>
+    /// <param name="layout">The layout.</param>
+    /// <exception cref="AdapterRefusedException">The layout does not take the adapter.</exception>
+    public static IReadOnlyList<AdapterParameter> Parameters(Adapter adapter, IReadOnlyList<AttentionSite> sites, SlotLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        ArgumentNullException.ThrowIfNull(sites);
+        RequireTaken(adapter.Config, layout);
+        (DataType type, long layers, long tokens) = (sites[0].ElementType, sites.Count, adapter.Config.NumTokens);
+        (long groups, long heads, long size, long width) = (sites[0].KeyValueHeads, sites[0].QueryHeads, sites[0].HeadSize, sites[0].HiddenSize);
+        switch (layout)
+        {
+            case SlotLayout.OneToken:
+                float[] delta = OneTokenFolding.Fold(sites, adapter.Config.StartLayer, adapter.Tokens, adapter.Gates);
+                return [Parameter(OneTokenInjection.Slot, type, delta, 1, layers, sites[0].Output.OutputSize)];
+            case SlotLayout.ManyToken:
+                ManyTokenFolding.Folded folded = ManyTokenFolding.Fold(sites, adapter);
+                return
+                [
+                    Parameter(ManyTokenInjection.Keys, type, folded.Keys, 1, layers, groups, tokens, size),
+                    Parameter(ManyTokenInjection.Values, type, folded.Values, 1, layers, groups, tokens, size),
+                    Parameter(ManyTokenInjection.Gates, type, folded.Gates, 1, layers, heads),
+                ];
+            case SlotLayout.Portable:
+                float[] gates = new float[layers * heads];
+                adapter.Gates.Span.CopyTo(gates.AsSpan((int)(adapter.Config.StartLayer * heads)));
+                return [Parameter(PortableInjection.Tokens, type, adapter.Tokens.ToArray(), tokens, width), Parameter(PortableInjection.Gates, type, gates, layers, heads)];
+            default:
+                return [Parameter(PrefixInjection.Slot, type, adapter.Tokens.ToArray(), tokens, width)];
+        }
+    }
+
+    private static void RequireTaken(AdapterConfig config, SlotLayout layout)
+    {
+        bool concat = config.Attention == "concat";
+        if (concat != (layout == SlotLayout.Prefix) || (layout == SlotLayout.OneToken && config.NumTokens != 1))
+        {
+            string layoutName = SlotLayouts.NameOf(layout);
+            throw new AdapterRefusedException($"The adapter does not fit {layoutName} slots", $"adapter of {config.BaseModelNameOrPath}", $"{config.NumTokens} tokens, {config.Attention}",
+                layout switch { SlotLayout.OneToken => "one token, gated", SlotLayout.Prefix => "concat", _ => "gated" },
+                $"patch the model with --slots {SlotLayouts.NameOf(LayoutFor(config))}");
+        }
+    }
+
+    private static AdapterParameter Parameter(string name, DataType type, float[] numbers, params IReadOnlyList<long> shape) => new(name, type, shape, FloatEncoding.ToBytes(numbers, type));
 }

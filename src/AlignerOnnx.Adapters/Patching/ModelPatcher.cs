@@ -11,22 +11,25 @@ public static class ModelPatcher
     /// <summary>The file that says what was patched.</summary>
     public const string FactsFile = "aligner.json";
 
-    /// <summary>Patches a model with <c>one-token</c> slots.</summary>
+    /// <summary>Patches a model.</summary>
     /// <param name="source">A model folder or an .onnx file.</param>
     /// <param name="destination">The folder to make; it must not exist, or be empty.</param>
     /// <param name="weights">How the weights get there.</param>
+    /// <param name="layout">Which slots it gets.</param>
     /// <returns>What was patched.</returns>
     /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
     /// <exception cref="IOException">The destination is taken, or the disk is full.</exception>
-    public static PatchFacts Patch(string source, string destination, WeightCopy weights = WeightCopy.Copy)
+    public static PatchFacts Patch(string source, string destination, WeightCopy weights = WeightCopy.Copy, SlotLayout layout = SlotLayout.OneToken)
     {
         OnnxModel model = ModelLoader.Load(source);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         Architecture architecture = Architecture.Of(sites, model.Path!);
-        PatchFacts facts = new(OneTokenInjection.Layout, OneTokenInjection.Slot, BaseFingerprint.Of(sites, 0), architecture, model.Path!);
+        string fingerprint = BaseFingerprint.Of(sites, 0);
         string[] others = [.. FilesBeside(model)];
-        OneTokenInjection.Apply(model, sites);
-        model.SetMetadata("aligner.base_fingerprint", facts.BaseFingerprint);
+        string baseFile = model.Path!;
+        SlotLayouts.Apply(model, sites, layout);
+        model.SetMetadata("aligner.base_fingerprint", fingerprint);
+        PatchFacts facts = new(SlotLayouts.NameOf(layout), SlotDocument.Of(model), fingerprint, architecture, baseFile);
         AtomicOutput.MakeFolder(destination, folder =>
         {
             foreach (string file in others)

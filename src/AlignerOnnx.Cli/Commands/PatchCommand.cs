@@ -12,7 +12,7 @@ internal sealed class PatchCommand : AlignerCommand
     private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
     private readonly Option<string> _slots = new("--slots")
     {
-        Description = "The slot layout.",
+        Description = "The slot layout: one-token for adapters of one token; many-token for any number; portable takes tokens and gates as they are; prefix is for concat adapters.",
         HelpName = "LAYOUT",
         DefaultValueFactory = _ => OneTokenInjection.Layout,
     };
@@ -25,7 +25,7 @@ internal sealed class PatchCommand : AlignerCommand
 
     public PatchCommand() : base("patch", "Make a patched copy of a model: with slots for adapters, and the base model's answers while they are empty.")
     {
-        _slots.AcceptOnlyFromAmong(OneTokenInjection.Layout);
+        _slots.AcceptOnlyFromAmong([.. SlotLayouts.All.Select(SlotLayouts.NameOf)]);
         Arguments.Add(_model);
         Options.Add(_output);
         Options.Add(_slots);
@@ -40,14 +40,14 @@ internal sealed class PatchCommand : AlignerCommand
         WeightCopy weights = parsed.GetValue(_weights);
         if (weights == WeightCopy.Link)
         {
-            output.Message("aligner: the weights are hard links: onnx.checker will refuse the data files, of the original model too");
+            output.Message("aligner: the weights are hard links: Python's onnx refuses data files with several hard links (\"potential hardlink attack\"), those of the original model too");
         }
-        PatchFacts facts = ModelPatcher.Patch(parsed.GetRequiredValue(_model), destination, weights);
+        PatchFacts facts = ModelPatcher.Patch(parsed.GetRequiredValue(_model), destination, weights, SlotLayouts.Find(parsed.GetRequiredValue(_slots))!.Value);
         Architecture sizes = facts.Architecture;
-        output.Result(new Report(destination, facts.Layout, facts.Slot, sizes.Layers, facts.BaseFile, facts.BaseFingerprint), report =>
+        output.Result(new Report(destination, facts.Layout, facts.Slots, sizes.Layers, facts.BaseFile, facts.BaseFingerprint), report =>
         {
             output.Line($"{report.Output}");
-            output.Line($"  slots             {report.Slots}: {report.Slot} [b, {sizes.Layers}, {sizes.HiddenSize}], added after the output projection of {sizes.Layers} attention sites");
+            output.Line($"  slots             {report.Slots} at {report.Sites} attention sites: {string.Join(", ", report.Inputs)}");
             output.Line($"  base              {report.Base}");
             output.Line($"  base fingerprint  {report.BaseFingerprint}");
         });
@@ -55,5 +55,5 @@ internal sealed class PatchCommand : AlignerCommand
     }
 
     /// <summary>What <c>aligner patch --json</c> writes.</summary>
-    private sealed record Report(string Output, string Slots, string Slot, int Sites, string Base, string BaseFingerprint);
+    private sealed record Report(string Output, string Slots, IReadOnlyList<SlotDocument> Inputs, int Sites, string Base, string BaseFingerprint);
 }

@@ -26,10 +26,6 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
 
     public void Dispose() => _line.Dispose();
 
-    private static string Text(TrainingProgress progress)
-    {
-        TimeSpan left = progress.Elapsed / progress.Step * (progress.Steps - progress.Step);
-        return string.Create(CultureInfo.InvariantCulture,
-            $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {left:hh\\:mm\\:ss} left");
-    }
+    private static string Text(TrainingProgress progress) => string.Create(CultureInfo.InvariantCulture,
+        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {PeakMemory.ReadBytes() / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using AlignerOnnx.Graph;
+using AlignerOnnx.Serving;
+using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
 
@@ -22,7 +24,7 @@ internal static class ErrorRenderer
         }
         else
         {
-            string what = exception is OperationCanceledException ? "stopped" : exception.Message;
+            string what = exception is OperationCanceledException and not TrainingStoppedException ? "stopped" : exception.Message;
             output.Message($"aligner: {what}");
             WriteDocument(output, new(kind, what), exitCode);
         }
@@ -49,6 +51,7 @@ internal static class ErrorRenderer
     {
         ModelRefusedException => (ExitCodes.ModelRefused, "model-refused"),
         AdapterRefusedException => (ExitCodes.AdapterOrDataRefused, "adapter-refused"),
+        CheckpointRefusedException => (ExitCodes.AdapterOrDataRefused, "checkpoint-refused"),
         DataRefusedException => (ExitCodes.AdapterOrDataRefused, "data-refused"),
         OperationCanceledException => (ExitCodes.Cancelled, "cancelled"),
         _ => (ExitCodes.Failure, "failure"),

@@ -8,7 +8,8 @@ public static class AtomicOutput
     /// <summary>Writes one file; an existing file of that name is replaced only once the new one is complete.</summary>
     /// <param name="path">The file to write; its folder is made where it is missing.</param>
     /// <param name="fill">Writes the content.</param>
-    public static void WriteFile(string path, Action<Stream> fill)
+    /// <param name="keepAs">The name that an existing file gets instead of being replaced; null replaces it.</param>
+    public static void WriteFile(string path, Action<Stream> fill, string? keepAs = null)
     {
         ArgumentNullException.ThrowIfNull(fill);
         string full = Path.GetFullPath(path);
@@ -21,7 +22,12 @@ public static class AtomicOutput
                 fill(stream);
                 stream.Flush(flushToDisk: true);
             }
+            if (keepAs is not null && File.Exists(full))
+            {
+                File.Move(full, keepAs, overwrite: true);
+            }
             File.Move(temporary, full, overwrite: true);
+            DirectoryFlush.Flush(Path.GetDirectoryName(full)!);
         }
         catch
         {
@@ -58,6 +64,7 @@ public static class AtomicOutput
                 Directory.Delete(full);
             }
             Directory.Move(temporary, full);
+            DirectoryFlush.Flush(Path.GetDirectoryName(full)!);
         }
         catch
         {

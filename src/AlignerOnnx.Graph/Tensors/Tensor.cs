@@ -90,6 +90,7 @@ public sealed class Tensor
         { Int64Data.Count: > 0 } => MemoryMarshal.AsBytes(Proto.Int64Data.ToArray().AsSpan()).ToArray(),
         { Int32Data.Count: > 0 } => ElementTypes.FromInt32Field(ElementType, Proto.Int32Data),
         { DoubleData.Count: > 0 } => MemoryMarshal.AsBytes(Proto.DoubleData.ToArray().AsSpan()).ToArray(),
+        { Uint64Data.Count: > 0, DataType: (int)DataType.Uint32 } => MemoryMarshal.AsBytes(Proto.Uint64Data.Select(number => (uint)number).ToArray().AsSpan()).ToArray(),
         { Uint64Data.Count: > 0 } => MemoryMarshal.AsBytes(Proto.Uint64Data.ToArray().AsSpan()).ToArray(),
         _ => [],
     };

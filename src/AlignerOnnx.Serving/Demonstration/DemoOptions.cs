@@ -17,7 +17,7 @@ public sealed record DemoOptions(string Folder, AnswerForm Form = AnswerForm.Jso
     internal string Facts => Path.Combine(Folder, "data", "facts.json");
 
     /// <summary>The recipe of the model card.</summary>
-    internal SupervisedTrainingOptions Recipe => new()
+    internal TrainingOptions Recipe => new()
     {
         Steps = Steps ?? (Form == AnswerForm.Json ? 120 : 150),
         LearningRate = Form == AnswerForm.Json ? 0.02 : 0.03,

@@ -38,7 +38,7 @@ public static class PocketDemo
         HeldOutQuestions held = HeldOutQuestions.Read(options.Rows("eval"), options.Facts);
         string patched = Path.Combine(folder, "patched");
         PatchFacts facts = ModelPatcher.Patch(options.Model, patched);
-        watcher?.Patched(facts.Architecture.Layers, facts.Slot);
+        watcher?.Patched(facts.Architecture.Layers, facts.Slots[0].Name);
 
         using ChatModel model = new(patched);
         (AnswerMeasure before, IReadOnlyList<string> baseAnswers) = held.Measure(model, null, options.Form, options.Seed, cancellation);

@@ -3,7 +3,7 @@ using AlignerOnnx.Training;
 namespace AlignerOnnx.Serving;
 
 /// <summary>What <see cref="SupervisedFineTuning"/> is to train.</summary>
-public sealed record FineTuningRequest
+public record FineTuningRequest
 {
     /// <summary>The base model or its patched form: a folder or an .onnx file with its GenAI files beside it.</summary>
     public required string Model { get; init; }
@@ -11,7 +11,7 @@ public sealed record FineTuningRequest
     /// <summary>The file of rows to learn.</summary>
     public required string Data { get; init; }
 
-    /// <summary>The file of rows to measure at the end; null measures nothing.</summary>
+    /// <summary>The file of held-out rows, which choose the best parameters; null measures nothing.</summary>
     public string? Evaluation { get; init; }
 
     /// <summary>The adapter folder to make; it must not exist, or be empty.</summary>
@@ -29,18 +29,26 @@ public sealed record FineTuningRequest
     /// <summary>Whether the backward pass computes activations again rather than keep them: less memory, more time, the same numbers.</summary>
     public bool Recompute { get; init; }
 
+    /// <summary>Whether to continue the run that was stopped before <see cref="Output"/> was made; it ends exactly where that run would have ended. Without a checkpoint it starts anew.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>Steps between two checkpoints, 1 or more. Default 10.</summary>
+    public int CheckpointInterval { get; init; } = 10;
+
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
 
     /// <summary>The recipe.</summary>
-    public SupervisedTrainingOptions Options { get; init; } = new();
+    public TrainingOptions Options { get; init; } = new();
 }
 
 /// <summary>What supervised fine-tuning made.</summary>
 /// <param name="Output">The adapter folder, as a full path.</param>
-/// <param name="Steps">Steps made.</param>
+/// <param name="Run">The folder of the run's metrics, as a full path.</param>
+/// <param name="Steps">Steps made, those of a continued run included.</param>
+/// <param name="BestStep">The step whose tokens and gates were kept.</param>
 /// <param name="FinalLoss">The loss of the last step before its update.</param>
-/// <param name="EvalLoss">Mean loss over the completion tokens of the evaluation rows; null without such rows.</param>
+/// <param name="EvalLoss">The loss of the evaluation rows with the tokens and gates that were kept; null without such rows.</param>
 /// <param name="PeakMemoryBytes">Peak memory of the process.</param>
 /// <param name="TrainableParameters">How many numbers were trained.</param>
 /// <param name="StartLayer">The first adapted layer.</param>
@@ -48,4 +56,4 @@ public sealed record FineTuningRequest
 /// <param name="Seconds">Time of the training steps.</param>
 /// <param name="Data">What became of the rows of the data file.</param>
 public sealed record FineTuningReport(
-    string Output, int Steps, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data);
+    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data);

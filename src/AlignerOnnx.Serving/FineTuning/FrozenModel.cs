@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using AlignerOnnx.Adapters;
 using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
@@ -25,6 +26,25 @@ internal sealed class FrozenModel
     public Architecture Architecture { get; }
 
     public string Folder { get; }
+
+    /// <summary>SHA-256 over the graph's file and its data files: a checkpoint is only continued on the very same model.</summary>
+    public string ComputeHash(CancellationToken cancellation)
+    {
+        string[] data = [.. _model.Graph.Values.Select(value => value.Initializer).OfType<Tensor>().Where(tensor => tensor.IsExternal)
+            .Select(tensor => ExternalData.Of(tensor.Proto).Resolve(Folder, tensor.Proto.Name)).Distinct().Order(StringComparer.Ordinal)];
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] buffer = new byte[1 << 20];
+        foreach (string file in data.Prepend(_model.Path!))
+        {
+            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            for (int read = stream.Read(buffer); read > 0; read = stream.Read(buffer))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                hash.AppendData(buffer, 0, read);
+            }
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     public AdapterShape Shape(int startLayer, int tokens) =>
         new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);

@@ -21,7 +21,7 @@ public static class DecodeBenchmark
         OnnxModel original = ModelLoader.Load(model);
         OnnxModel rewritten = original.Clone();
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(rewritten).RequireSites();
-        OneTokenInjection.Apply(rewritten, sites);
+        SlotLayouts.Apply(rewritten, sites, SlotLayout.OneToken);
         float[] numbers = [.. Enumerable.Range(0, sites.Count * (int)sites[0].HiddenSize).Select(i => 0.01f * ((i % 7) - 3))];
         using OrtValue delta = OrtValue.CreateTensorValueFromMemory(numbers, [1, sites.Count, sites[0].HiddenSize]);
         using DecoderSession baseSession = new(original);

@@ -35,18 +35,19 @@ public sealed class AdapterParameters
     /// <summary>The gates [L', H].</summary>
     public float[] Gates { get; }
 
-    /// <summary>The start of training from nothing: tokens of N(0, 1), gates zero, so that the model starts as the base model.</summary>
+    /// <summary>The start of training from nothing: tokens of N(0, scale^2), gates zero, so that the model starts as the base model.</summary>
     /// <param name="shape">The shape.</param>
     /// <param name="seed">The seed of the tokens, drawn in order from <see cref="DeterministicRandom"/>.</param>
+    /// <param name="scale">The tokens' standard deviation. Default 1.</param>
     /// <returns>New parameters.</returns>
-    public static AdapterParameters Initial(AdapterShape shape, ulong seed)
+    public static AdapterParameters Initial(AdapterShape shape, ulong seed, double scale = 1)
     {
         ArgumentNullException.ThrowIfNull(shape);
         DeterministicRandom random = new(seed);
         float[] tokens = new float[shape.TokenValues];
         for (int i = 0; i < tokens.Length; i++)
         {
-            tokens[i] = (float)random.NextNormal();
+            tokens[i] = (float)(scale * random.NextNormal());
         }
         return new AdapterParameters(shape, tokens, new float[shape.GateValues]);
     }

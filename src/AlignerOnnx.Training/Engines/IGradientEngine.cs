@@ -11,13 +11,13 @@ public interface IGradientEngine : IDisposable
     /// <exception cref="OperationCanceledException">The computation was stopped.</exception>
     GradientResult ComputeGradients(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default);
 
-    /// <summary>Loss of a batch without gradients.</summary>
+    /// <summary>The log-probabilities of a batch's targets, without gradients.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="parameters">Tokens and gates.</param>
     /// <param name="cancellationToken">Stops a running computation.</param>
-    /// <returns>Mean negative log-likelihood of the batch's completion tokens, whatever their weights, and how many they are.</returns>
+    /// <returns>Log-probability of each target [m], natural logarithm, whatever its weight.</returns>
     /// <exception cref="OperationCanceledException">The computation was stopped.</exception>
-    LossSummary Evaluate(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default);
+    float[] ComputeLogProbabilities(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default);
 }
 
 /// <summary>What one run of the gradient graph gives.</summary>

@@ -69,13 +69,12 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     }
 
     /// <inheritdoc/>
-    public LossSummary Evaluate(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default)
+    public float[] ComputeLogProbabilities(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        float[] logProbabilities = _evaluationGraph is null
+        return _evaluationGraph is null
             ? ComputeGradients(batch, parameters, cancellationToken).TargetLogProbabilities
             : RunEvaluation(batch, parameters, cancellationToken);
-        return new LossSummary(-logProbabilities.Average(value => (double)value), batch.TargetCount);
     }
 
     /// <inheritdoc/>

@@ -3,6 +3,20 @@ namespace AlignerOnnx.Training;
 /// <summary>Measures the loss of a whole data set.</summary>
 public static class LossEvaluator
 {
+    /// <summary>Measures one batch.</summary>
+    /// <param name="engine">Computes log-probabilities.</param>
+    /// <param name="batch">The batch.</param>
+    /// <param name="parameters">Tokens and gates.</param>
+    /// <param name="cancellationToken">Stops a running computation.</param>
+    /// <returns>Mean negative log-likelihood of the batch's completion tokens, whatever their weights, and how many they are.</returns>
+    /// <exception cref="OperationCanceledException">The computation was stopped.</exception>
+    public static LossSummary Evaluate(this IGradientEngine engine, TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(batch);
+        return new LossSummary(-engine.ComputeLogProbabilities(batch, parameters, cancellationToken).Average(value => (double)value), batch.TargetCount);
+    }
+
     /// <summary>The mean over all completion tokens, each with the same weight however rows fall into batches.</summary>
     /// <param name="engine">Computes losses.</param>
     /// <param name="rows">The rows, at least one, each with a completion token.</param>

@@ -23,7 +23,7 @@ public sealed class PatchedModelTests
         long[] ids = [.. Enumerable.Range(0, 24).Select(i => (long)((i * 37) % 1024))];
         float[] expected = Run(model, ids, null);
         OnnxModel patched = model.Clone();
-        OneTokenInjection.Apply(patched, RecognisedModel.Of(patched).RequireSites());
+        SlotLayouts.Apply(patched, RecognisedModel.Of(patched).RequireSites(), SlotLayout.OneToken);
         float[] actual = Run(patched, ids, null);
         CollectionAssert.AreEqual(Array.ConvertAll(expected, BitConverter.SingleToInt32Bits), Array.ConvertAll(actual, BitConverter.SingleToInt32Bits));
     }
@@ -36,7 +36,7 @@ public sealed class PatchedModelTests
         OnnxModel patched = ModelLoader.Load(GoldenCase.ModelFolder(model));
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(patched).RequireSites();
         float[] delta = OneTokenFolding.Fold(sites, golden.StartLayer, golden.Singles("tokens"), golden.Singles("gates"));
-        OneTokenInjection.Apply(patched, sites);
+        SlotLayouts.Apply(patched, sites, SlotLayout.OneToken);
         UseFloatActivations(patched);
         float[] logits = Run(patched, golden.Int64s("input_ids"), delta, golden.Shape("input_ids"), golden.Int64s("attention_mask"));
         Closeness.AssertLogits(golden, logits);
@@ -67,8 +67,8 @@ public sealed class PatchedModelTests
     public void Patch_OfPatchedModel_IsRefused()
     {
         OnnxModel model = ModelLoader.Load(Material.Pocket());
-        OneTokenInjection.Apply(model, RecognisedModel.Of(model).RequireSites());
-        Assert.ThrowsExactly<ModelRefusedException>(() => OneTokenInjection.Apply(model, RecognisedModel.Of(model).RequireSites()));
+        SlotLayouts.Apply(model, RecognisedModel.Of(model).RequireSites(), SlotLayout.OneToken);
+        Assert.ThrowsExactly<ModelRefusedException>(() => SlotLayouts.Apply(model, RecognisedModel.Of(model).RequireSites(), SlotLayout.OneToken));
     }
 
     [TestMethod]

@@ -26,7 +26,8 @@ public sealed class RealModelTests
         using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens);
         TrainingExample[] rows = [new([10, 20, 30, 40, 50], [-100, -100, 30, 40, 50])];
         AdapterParameters start = AdapterParameters.Initial(new AdapterShape(tokens, 128, 4, 4), seed: 0);
-        TrainingResult result = new SupervisedTrainer(engine, new SupervisedTrainingOptions { Steps = 40, BatchSize = 1 }).Train(rows, start, rows);
+        TrainingOptions options = new() { Steps = 40, BatchSize = 1 };
+        TrainingResult result = new AdapterTrainer(engine, options).Train(new SupervisedObjective(rows, options), TrainingState.Start(start), new SupervisedEvaluation(rows, options));
         Assert.IsLessThan(0.9 * result.Losses[0], result.Evaluation!.Loss);
     }
 
@@ -60,9 +61,9 @@ public sealed class RealModelTests
         double[] curve = JsonSerializer.Deserialize<double[]>(File.ReadAllText(Path.Combine(recipe, "aligner1-lr0.009.curve.json")))!;
         IReadOnlyDictionary<string, SafetensorsTensor> start = SafetensorsFile.Read(Path.Combine(recipe, "aligner1-lr0.009.init.safetensors"), 1 << 20);
         AdapterParameters parameters = new(new AdapterShape(1, 576, 28, 9), start["tokens"].ToSingles(), start["gates"].ToSingles());
-        SupervisedTrainingOptions options = new() { Steps = 6, BatchSize = 4, LearningRate = 9e-3, Order = BatchOrder.File };
+        TrainingOptions options = new() { Steps = 6, BatchSize = 4, LearningRate = 9e-3, Order = BatchOrder.File };
 
-        TrainingResult result = new SupervisedTrainer(engine, options).Train(rows.Examples, parameters);
+        TrainingResult result = new AdapterTrainer(engine, options).Train(new SupervisedObjective(rows.Examples, options), TrainingState.Start(parameters));
 
         for (int step = 0; step < options.Steps; step++)
         {

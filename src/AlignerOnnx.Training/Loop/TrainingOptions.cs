@@ -1,7 +1,7 @@
 namespace AlignerOnnx.Training;
 
-/// <summary>The recipe of supervised training. The defaults train the embedded model in seconds and follow the Aligner paper's weight decay and start layer.</summary>
-public sealed record SupervisedTrainingOptions
+/// <summary>The recipe of training, whatever its objective. The defaults train the embedded model in seconds and follow the Aligner paper's weight decay and start layer.</summary>
+public sealed record TrainingOptions
 {
     /// <summary>Updates, 1 or more. Default 120.</summary>
     public int Steps { get; init; } = 120;
@@ -40,6 +40,15 @@ public sealed record SupervisedTrainingOptions
     /// <summary>The seed of tokens and order. Default 0.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>The standard deviation of a new adapter's tokens, above 0. Default 1, the paper's.</summary>
+    public double TokenScale { get; init; } = 1;
+
+    /// <summary>Steps between two evaluations, 0 or more; 0 (the default) evaluates after the last step only. Of several evaluations the best one's parameters are the result.</summary>
+    public int EvaluationInterval { get; init; }
+
+    /// <summary>Evaluations in a row without a new best one after which training stops, 1 or more; null (the default) never stops early.</summary>
+    public int? Patience { get; init; }
+
     /// <summary>The order of rows. Default <see cref="BatchOrder.Shuffled"/>.</summary>
     public BatchOrder Order { get; init; } = BatchOrder.Shuffled;
 
@@ -56,11 +65,19 @@ public sealed record SupervisedTrainingOptions
         ArgumentOutOfRangeException.ThrowIfNegative(StartLayer);
         ArgumentOutOfRangeException.ThrowIfLessThan(Tokens, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(PaddingId);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TokenScale);
+        ArgumentOutOfRangeException.ThrowIfNegative(EvaluationInterval);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Patience ?? 1, 1, nameof(Patience));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(MaximumGradientNorm ?? 1, nameof(MaximumGradientNorm));
         ArgumentNullException.ThrowIfNull(Optimizer);
         Optimizer.Check();
         _ = MakeSchedule();
     }
+
+    /// <summary>Whether an evaluation follows a step; the last step always has one.</summary>
+    internal bool EvaluatesAfter(int step) => step == Steps || (EvaluationInterval > 0 && step % EvaluationInterval == 0);
+
+    internal BatchPlan PlanFor(int rows) => new(rows, BatchSize, Order, Seed);
 
     internal LearningRateSchedule MakeSchedule() => new(Schedule, LearningRate, WarmUpSteps, Steps);
 }

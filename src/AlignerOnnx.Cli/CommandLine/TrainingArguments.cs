@@ -1,0 +1,102 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using AlignerOnnx.Serving;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary>What all methods of <c>aligner train</c> take: the model, the data, the recipe, and where the adapter goes.</summary>
+internal sealed class TrainingArguments
+{
+    private readonly TrainingOptions _standard;
+    private readonly Argument<string> _model = CommonOptions.Model();
+    private readonly Option<string> _data;
+    private readonly Option<string?> _evaluation = new("--eval") { Description = "Held-out rows; of the steps measured on them, the best one's adapter is kept.", HelpName = "FILE" };
+    private readonly Option<string> _output = CommonOptions.OutputFolder("The adapter folder to make; it must not exist, or be empty.");
+    private readonly Option<int> _tokens = CommonOptions.Tokens();
+    private readonly Option<int> _startLayer = CommonOptions.StartLayer();
+    private readonly Option<string?> _from = new("--from") { Description = "An adapter folder to start from; its tokens and start layer are kept.", HelpName = "ADAPTER" };
+    private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
+    private readonly Option<int> _steps;
+    private readonly Option<int> _batchSize;
+    private readonly Option<int> _microBatch = CommonOptions.Whole("--micro-batch", "Rows computed at once: fewer need less memory, for the same update.", standard: 4, least: 1);
+    private readonly Option<double> _learningRate;
+    private readonly Option<LearningRateShape> _schedule;
+    private readonly Option<int> _warmUp;
+    private readonly Option<double> _clip = CommonOptions.Number("--clip", "The largest norm of a gradient; 0 does not clip.", standard: 0, least: 0, most: 1e6);
+    private readonly Option<double> _weightDecay;
+    private readonly Option<double> _tokenScale;
+    private readonly Option<int> _seed = CommonOptions.Seed();
+    private readonly Option<BatchOrder> _order = new("--order") { Description = "The order of rows: a new random one in each epoch, or the file's.", DefaultValueFactory = _ => BatchOrder.Shuffled };
+    private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
+    private readonly Option<bool> _recompute = CommonOptions.Recompute();
+    private readonly Option<bool> _pack = new("--pack") { Description = "Let short rows of a micro-batch share a line: less work on padding, the same loss." };
+    private readonly Option<int> _evaluateEvery = CommonOptions.Whole("--eval-every", "Steps between two measurements of the --eval rows; 0 takes a tenth of the steps.", standard: 0, least: 0);
+    private readonly Option<int> _patience = CommonOptions.Whole("--patience", "Stop after so many measurements in a row without a better one; 0 never stops early.", standard: 0, least: 0);
+    private readonly Option<int> _checkpointEvery = CommonOptions.Whole("--checkpoint-every", "Steps between two checkpoints.", standard: 10, least: 1);
+    private readonly Option<bool> _resume = new("--resume") { Description = "Continue a run that was stopped; it ends exactly where it would have ended." };
+
+    public TrainingArguments(TrainingOptions standard, string data)
+    {
+        _standard = standard;
+        _data = new("--data") { Description = data, HelpName = "FILE", Required = true };
+        _steps = CommonOptions.Whole("--steps", "Updates.", standard.Steps, least: 1);
+        _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update.", standard.BatchSize, least: 1);
+        _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
+        _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => standard.Schedule };
+        _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard.WarmUpSteps, least: 0);
+        _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", standard.Optimizer.WeightDecay, least: 0, most: 10);
+        _tokenScale = CommonOptions.Number("--token-scale", "The standard deviation of a new adapter's tokens.", standard.TokenScale, least: 1e-6, most: 1e3);
+    }
+
+    public void AddTo(Command command)
+    {
+        command.Arguments.Add(_model);
+        foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
+            _tokenScale, _seed, _order, _maximumLength, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    public FineTuningRequest RequestOf(ParseResult parsed) => new()
+    {
+        Model = parsed.GetRequiredValue(_model),
+        Data = parsed.GetRequiredValue(_data),
+        Evaluation = parsed.GetValue(_evaluation),
+        Output = parsed.GetRequiredValue(_output),
+        From = parsed.GetValue(_from),
+        AnyBase = parsed.GetValue(_anyBase),
+        MaximumLength = parsed.GetValue(_maximumLength),
+        Recompute = parsed.GetValue(_recompute),
+        CheckpointInterval = parsed.GetValue(_checkpointEvery),
+        Resume = parsed.GetValue(_resume),
+        Options = OptionsOf(parsed),
+    };
+
+    private TrainingOptions OptionsOf(ParseResult parsed)
+    {
+        int steps = parsed.GetValue(_steps);
+        return _standard with
+        {
+            Steps = steps,
+            BatchSize = parsed.GetValue(_batchSize),
+            MicroBatchSize = parsed.GetValue(_microBatch),
+            Pack = parsed.GetValue(_pack),
+            LearningRate = parsed.GetValue(_learningRate),
+            Schedule = parsed.GetValue(_schedule),
+            WarmUpSteps = Math.Min(parsed.GetValue(_warmUp), steps),
+            MaximumGradientNorm = Positive(parsed.GetValue(_clip)),
+            Optimizer = _standard.Optimizer with { WeightDecay = parsed.GetValue(_weightDecay) },
+            StartLayer = parsed.GetValue(_startLayer),
+            Tokens = parsed.GetValue(_tokens),
+            TokenScale = parsed.GetValue(_tokenScale),
+            Seed = (ulong)parsed.GetValue(_seed),
+            Order = parsed.GetValue(_order),
+            EvaluationInterval = parsed.GetValue(_evaluateEvery) is int every and > 0 ? every : Math.Max(1, steps / 10),
+            Patience = parsed.GetValue(_patience) is int patience and > 0 ? patience : null,
+        };
+    }
+
+    private static double? Positive(double value) => value > 0 ? value : null;
+}

@@ -1,0 +1,35 @@
+using System.Globalization;
+using AlignerOnnx.Serving;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary>What every method of <c>aligner train</c> says about its data and its result.</summary>
+internal static class TrainingPrinter
+{
+    private const int ShownRows = 5;
+
+    public static void Announce(CommandOutput output, DataReport data)
+    {
+        output.Message(Text($"data: {data.Rows:N0} rows, {data.Tokens:N0} tokens, {data.CompletionTokens:N0} of them learnt; {data.Truncated:N0} rows cut, {data.Dropped.Count:N0} left out"));
+        foreach (DroppedRow row in data.Dropped.Take(ShownRows))
+        {
+            output.Message($"  left out {row.Place}: {row.Reason}");
+        }
+    }
+
+    public static void Show(CommandOutput output, FineTuningReport made)
+    {
+        output.Line(made.Output);
+        output.Line(Text($"  trained           {made.TrainableParameters:N0} parameters ({made.Tokens} token{(made.Tokens == 1 ? "" : "s")}, from layer {made.StartLayer}), {made.Steps:N0} steps in {made.Seconds:F1} s"));
+        output.Line(Text($"  final loss        {made.FinalLoss:F4}"));
+        if (made.EvalLoss is double loss)
+        {
+            output.Line(Text($"  evaluation loss   {loss:F4} (step {made.BestStep})"));
+        }
+        output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
+        output.Line($"  metrics           {made.Run}");
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,28 @@
+using System.Runtime.InteropServices;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.Graph;
+
+/// <summary>Float32 numbers as the raw bytes of a tensor of another float type, rounded to nearest even.</summary>
+public static class FloatEncoding
+{
+    /// <summary>Encodes numbers.</summary>
+    /// <param name="numbers">The numbers.</param>
+    /// <param name="type">Float, Float16 or Bfloat16.</param>
+    /// <returns>Little-endian bytes.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The type is none of these.</exception>
+    public static byte[] ToBytes(ReadOnlySpan<float> numbers, DataType type) => type switch
+    {
+        DataType.Float => MemoryMarshal.AsBytes(numbers).ToArray(),
+        DataType.Float16 => MemoryMarshal.AsBytes<Half>(Array.ConvertAll(numbers.ToArray(), number => (Half)number)).ToArray(),
+        DataType.Bfloat16 => MemoryMarshal.AsBytes<ushort>(Array.ConvertAll(numbers.ToArray(), UpperHalf)).ToArray(),
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16."),
+    };
+
+    private static ushort UpperHalf(float number)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(number);
+        // The upper bits of a NaN must not round to infinity.
+        return float.IsNaN(number) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+}

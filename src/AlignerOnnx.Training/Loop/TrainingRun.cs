@@ -1,0 +1,73 @@
+using System.Diagnostics;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>What changes while one run goes on.</summary>
+internal sealed class TrainingRun
+{
+    private readonly TrainingOptions _options;
+    private readonly AdamW _optimizer;
+    private readonly List<double> _losses;
+    private readonly int _firstStep;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private BestEvaluation? _best;
+    private int _evaluationsSinceBest;
+    private TrainingState? _beforeStep;
+    private long _tokens;
+
+    public TrainingRun(TrainingOptions options, TrainingState start)
+    {
+        _options = options;
+        Parameters = start.Parameters.Clone();
+        Gradient = new GradientSum(Parameters.Shape);
+        _optimizer = new AdamW(options.Optimizer, Parameters.Tokens, Parameters.Gates);
+        if (start.Optimizer is not null)
+        {
+            _optimizer.Restore(start.Optimizer);
+        }
+        _losses = [.. start.Losses];
+        _firstStep = start.Step;
+        _best = start.Best;
+        _evaluationsSinceBest = start.EvaluationsSinceBest;
+    }
+
+    public int Step => _losses.Count;
+
+    public int StepsOfRun => Step - _firstStep;
+
+    /// <summary>Whether the last evaluations brought nothing better.</summary>
+    public bool Stale => _evaluationsSinceBest >= (_options.Patience ?? int.MaxValue);
+
+    public AdapterParameters Parameters { get; }
+
+    public GradientSum Gradient { get; }
+
+    public TimeSpan Elapsed => _clock.Elapsed;
+
+    public double TokensPerSecond => _tokens / Math.Max(Elapsed.TotalSeconds, 1e-9);
+
+    /// <summary>Starts a step; one that an evaluation belongs to is only complete with it, so a run that is stopped in between goes back to this state.</summary>
+    public void Begin(bool evaluated) => _beforeStep = evaluated ? Snapshot() : null;
+
+    public void Update(StepMeasures measures, double learningRate)
+    {
+        _optimizer.Step(learningRate, Gradient.Tokens, Gradient.Gates);
+        _losses.Add(measures.Loss);
+        _tokens += measures.Tokens;
+    }
+
+    public void Keep(EvaluationMeasures measures)
+    {
+        bool better = double.IsFinite(measures.Score) && measures.Score < (_best?.Measures.Score ?? double.PositiveInfinity);
+        if (better)
+        {
+            _best = new BestEvaluation(Step, measures, Parameters.Clone());
+        }
+        _evaluationsSinceBest = better ? 0 : _evaluationsSinceBest + 1;
+        _beforeStep = null;
+    }
+
+    public TrainingState Snapshot() => new(Parameters.Clone(), _optimizer.Snapshot(), [.. _losses]) { Best = _best, EvaluationsSinceBest = _evaluationsSinceBest };
+
+    public TrainingResult Finish(bool cancelled) => new((cancelled ? _beforeStep : null) ?? Snapshot(), cancelled, Elapsed, _tokens, PeakMemory.ReadBytes());
+}
