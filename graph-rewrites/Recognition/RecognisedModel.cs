@@ -28,12 +28,18 @@ public sealed class RecognisedModel
     public static RecognisedModel Of(OnnxModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        IAttentionRecogniser[] recognisers = [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser(model)];
+        IAttentionRecogniser[] recognisers =
+        [
+            new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new PackedAttentionRecogniser(), new PagedAttentionRecogniser(), new StandardAttentionRecogniser(),
+            new DecomposedAttentionRecogniser(model),
+        ];
         List<AttentionCore> cores = [];
+        (string Reason, Node Culprit)? foreign = ModelFamily.WhyNot(model.Graph);
         foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
         {
             IAttentionRecogniser? recogniser = Array.Find(recognisers, r => r.LooksFor(node));
-            cores.Add(new AttentionCore(cores.Count, node, recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node)));
+            Match<AttentionSite> match = recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node);
+            cores.Add(new AttentionCore(cores.Count, node, match.Success && foreign is { } why ? Match<AttentionSite>.Fail(why.Reason, why.Culprit) : match));
         }
         return new RecognisedModel(model, cores);
     }

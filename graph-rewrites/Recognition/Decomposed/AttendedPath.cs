@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Projections;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
@@ -7,26 +8,19 @@ namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 /// <param name="Path">The way from its source back to the product.</param>
 internal sealed record AttendedPath(Projection Output, PlacePath Path)
 {
-    private const int Steps = 8;
-
     /// <summary>Follows what attention gives to its output projection.</summary>
     public static Match<AttendedPath> Of(Value attended)
     {
-        List<Value> values = [attended];
-        for (int step = 0; step < Steps; step++)
+        Match<Projection> output = OutputProjection.Reading(attended);
+        if (!output.Success)
         {
-            Use[] readers = [.. values[0].Uses.Where(use => use.Node.OpType is not ("Shape" or "Size"))];
-            if (values[0].IsGraphOutput || readers is not [{ Input: 0, Node: var node }])
-            {
-                return Match<AttendedPath>.Fail("the attention output does not go into exactly one output projection", values[0]);
-            }
-            if (node.OpType is not ("Reshape" or "Transpose" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Flatten" or "Dropout"))
-            {
-                Match<Projection> output = ProjectionRecogniser.Reading(values[0]);
-                return output.Success ? new AttendedPath(output.Found, new PlacePath(values)) : Match<AttendedPath>.Fail(output);
-            }
-            values.Insert(0, node.Output);
+            return Match<AttendedPath>.Fail(output);
         }
-        return Match<AttendedPath>.Fail("the attention output does not go into an output projection", attended);
+        List<Value> values = [output.Found.Source];
+        while (values[^1] != attended && values[^1].Producer?.Input(0) is { } before)
+        {
+            values.Add(before);
+        }
+        return new AttendedPath(output.Found, new PlacePath(values));
     }
 }

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Projections;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
@@ -36,17 +37,18 @@ internal sealed record DecomposedLayer(PartialEvaluation Known, int Layer, Score
             Scores = new ScoreFacts((float)scale.SoftCap, IsCausal: false),
             Cache = DecomposedCache.Of(sample),
             Attended = attended,
+            IsFlat = Known.ShapeOf(Attended.Output.Result) is { Length: 2 },
         };
     }
 
     private (string Reason, object Culprit)? WhyNot(IReadOnlyList<HeadSample> taken, HeadSlices slices, long headSize)
     {
         (Projection query, Projection key, Projection value, Projection output) = (slices.Query.Projection, slices.Key.Projection, slices.Value.Projection, Attended.Output);
-        if (Origin(key.Source) != Origin(value.Source))
+        if (!Sources.AreSame(key.Source, value.Source))
         {
             return ("keys and values are not projected from the same value", key.Node);
         }
-        if (Origin(query.Source) != Origin(key.Source))
+        if (!Sources.AreSame(query.Source, key.Source))
         {
             return ("queries are projected from another value than keys and values: cross attention", key.Node);
         }
@@ -54,9 +56,9 @@ internal sealed record DecomposedLayer(PartialEvaluation Known, int Layer, Score
         {
             return ($"the output projection gives {output.OutputSize} elements, the hidden size is {key.InputSize}", output.Node);
         }
-        if (Known.ShapeOf(output.Result) is not { Length: 3 })
+        if ((key.FedUpdate ?? value.FedUpdate) is { } fed)
         {
-            return ("the output projection's result has no dimension for the sequence", output.Result);
+            return ("a LoRA whose matrices are inputs of the graph changes the keys or values", fed);
         }
         if (taken.Any(sample => sample.Value is { Factor: not 1 } or { Normalization: not null } or { IsRotated: true }))
         {
@@ -74,7 +76,7 @@ internal sealed record DecomposedLayer(PartialEvaluation Known, int Layer, Score
         {
             return ofKeys;
         }
-        if (new CausalMask(Known).WhyNot(Scores) is { } reason)
+        if (new VisibleKeys(Known).WhyNot(Scores) is { } reason)
         {
             return (reason, Scores.Softmax);
         }
@@ -89,14 +91,4 @@ internal sealed record DecomposedLayer(PartialEvaluation Known, int Layer, Score
 
     private static HeadNormalization? OverHead(HeadNormalization? normalization, int headSize) =>
         normalization is null ? null : normalization with { PerHead = Constants.Of(normalization.Weight)!.Count == headSize };
-
-    /// <summary>What a projection's input is a rearrangement of: exporters flatten the tokens once for each projection.</summary>
-    private static Value Origin(Value source)
-    {
-        while (source.Producer is { OpType: "Reshape" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Flatten" } node && node.Input(0) is { } origin)
-        {
-            source = origin;
-        }
-        return source;
-    }
 }

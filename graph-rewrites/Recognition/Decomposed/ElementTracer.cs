@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Projections;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 

@@ -15,6 +15,8 @@ internal sealed record HeadSample(long Head, long Element, long Row, TracedEleme
 /// </summary>
 internal sealed class HeadSamples(PartialEvaluation known, ScorePath scores, ProbabilityPath probabilities, AttendedPath attended)
 {
+    private const int MostHeads = 4096;
+
     private readonly ElementTracer _tracer = new(known);
     private ProductPlaces _scores = null!;
     private ProductPlaces _values = null!;
@@ -69,7 +71,7 @@ internal sealed class HeadSamples(PartialEvaluation known, ScorePath scores, Pro
             return "the shapes of queries, keys and values do not follow from the graph";
         }
         (_scores, _values) = (products, sums);
-        if (attended.Output.InputSize % HeadSize != 0 || Heads > SiteParts.MostHeads || Rows < 1)
+        if (attended.Output.InputSize % HeadSize != 0 || Heads > MostHeads || Rows < 1)
         {
             return $"heads of {HeadSize} do not fit an output projection of {attended.Output.InputSize} elements";
         }

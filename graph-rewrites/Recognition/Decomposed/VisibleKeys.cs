@@ -4,7 +4,7 @@ using Onnx;
 namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
 /// <summary>Whether masks hide later keys. Masks are computed with stand-in sizes; where one cannot be computed, its shape must at least differ from query to query.</summary>
-internal sealed class CausalMask(PartialEvaluation known)
+internal sealed class VisibleKeys(PartialEvaluation known)
 {
     /// <summary>An added number below this hides a key: the smallest float16 is -65504, masks of trained models go no higher than -10000.</summary>
     private const double Hidden = -1000;
