@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Gradients;
@@ -66,15 +67,15 @@ internal sealed class CrossEntropyLoss
         {
             node = node.Inputs.FirstOrDefault(input => input is { IsConstant: false })?.Producer;
         }
-        return node is not null && (node.Is("MatMul") || node.Is("MatMulNBits", Domains.Microsoft))
+        return node is not null && ProjectionRecogniser.Computing(node.Output).Success
             ? node
-            : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "MatMul or MatMulNBits before 'logits'");
+            : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "a projection (MatMul or MatMulNBits) before 'logits'");
     }
 
     private static void KeepTargets(OpEmitter emit, Node head, Value positions)
     {
         Value hidden = head.Input(0)!;
-        long size = head.Is("MatMul") ? head.Input(1)!.Initializer!.Shape[0] : head.Attributes.Int("K", 0);
+        long size = ProjectionRecogniser.Computing(head.Output).Found!.InputSize;
         Value flat = emit.Reshape(hidden, -1, size);
         Value kept = emit.Op("Gather", [flat, positions], NodeAttributes.Of("axis", 0L));
         head.Rewire(0, kept);

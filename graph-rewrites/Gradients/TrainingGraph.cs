@@ -42,8 +42,9 @@ public static class TrainingGraph
         ArgumentNullException.ThrowIfNull(baseModel);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
         OnnxModel model = baseModel.Clone();
-        model.RequireOpset(Domains.Standard, Opset);
+        OpsetLowering.Apply(model, Opset);
         model.RequireOpset(Domains.Microsoft, 1);
+        PrecisionLowering.Apply(model.Graph);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
@@ -56,6 +57,10 @@ public static class TrainingGraph
         RemoveWhatIsNotRead(model.Graph);
         return model;
     }
+
+    /// <summary>Whether the graphs of a model take several sequences in one row (attention_mask 1, 2, ...).</summary>
+    /// <exception cref="ModelRefusedException">The model cannot be recognised.</exception>
+    public static bool CanPack(OnnxModel baseModel) => DecoderLowering.CanPack(RecognisedModel.Of(baseModel).RequireSites());
 
     private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, bool recompute)
     {

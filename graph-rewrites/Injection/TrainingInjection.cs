@@ -41,19 +41,19 @@ internal static class TrainingInjection
         Value gate = emit.Reshape(gateRow, site.QueryHeads, 1);
         gate.Type = Shapes.Declare(DataType.Float, site.QueryHeads, 1);
         Value gatedValues = emit.Mul(TokenProjection.PerQueryHead(emit, values, site, tokenCount), gate);
-        Value branch = tokenCount == 1 ? SingleToken(emit, gatedValues, site) : Attend(emit, lowered, keys, gatedValues, tokenCount, sequence);
+        Value branch = tokenCount == 1 ? SingleToken(emit, gatedValues, lowered) : Attend(emit, lowered, keys, gatedValues, tokenCount, sequence);
         branch.Type ??= lowered.Attended.Type;
         Value sum = emit.Add(lowered.Attended, branch);
         OnnxGraph.ReplaceUses(lowered.Attended, sum, except: sum.Producer);
     }
 
     /// <summary>The softmax over one key is 1 whatever the query: the branch is the gated value itself, the same at every position.</summary>
-    private static Value SingleToken(OpEmitter emit, Value gatedValues, AttentionSite site)
+    private static Value SingleToken(OpEmitter emit, Value gatedValues, LoweredSite lowered)
     {
-        long size = (long)site.QueryHeads * site.HeadSize;
-        Value vector = emit.Reshape(gatedValues, 1, 1, size);
-        vector.Type = Shapes.Declare(DataType.Float, 1, 1, size);
-        return vector;
+        (long heads, long size) = (lowered.Site.QueryHeads, lowered.Site.HeadSize);
+        return lowered.Layout == HeadLayout.HeadMajor
+            ? emit.Reshape(gatedValues, 1, heads, 1, size).As(1, heads, 1, size)
+            : emit.Reshape(gatedValues, 1, 1, heads * size).As(1, 1, heads * size);
     }
 
     private static Value Attend(OpEmitter emit, LoweredSite lowered, Value keys, Value gatedValues, int tokenCount, SequenceFacts sequence)
@@ -64,7 +64,14 @@ internal static class TrainingInjection
         Value q = emit.Transpose(emit.Reshape(lowered.RotatedQuery, -1, site.QueryHeads, site.HeadSize), 1, 0, 2);
         Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale / site.QueryOperand!.Factor);
         Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));
-        Value mixed = emit.Transpose(emit.MatMul(probabilities, v), 1, 0, 2);
+        Value byHead = emit.MatMul(probabilities, v);
+        if (lowered.Layout == HeadLayout.HeadMajor)
+        {
+            // [H, b * s, head size] -> [H, b, s, head size] -> [b, H, s, head size]
+            Value shape = emit.Op("Concat", [emit.Integers([site.QueryHeads]), emit.Op("Shape", [sequence.Positions]), emit.Integers([site.HeadSize])], NodeAttributes.Of("axis", 0L));
+            return emit.Transpose(emit.Op("Reshape", [byHead, shape]), 1, 0, 2, 3);
+        }
+        Value mixed = emit.Transpose(byHead, 1, 0, 2);
         return emit.Op("Reshape", [mixed, sequence.Shape((long)site.QueryHeads * site.HeadSize)]);
     }
 }

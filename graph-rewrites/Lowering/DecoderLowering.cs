@@ -1,6 +1,5 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
-using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
@@ -15,25 +14,27 @@ internal static class DecoderLowering
     public static (IReadOnlyList<LoweredSite> Sites, SequenceFacts Sequence) Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites)
     {
         OnnxGraph graph = model.Graph;
-        if (sites.Select(site => (site, reason: GroupQueryAttentionLowering.WhyNot(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
+        if (sites.Select(site => (site, reason: IsDecomposed(site) ? null : FusedOperands.WhyNot(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
         {
             throw new ModelRefusedException($"Layer {culprit.site.Layer} cannot be trained: {why}", $"{model.Path}, {culprit.site.Core}");
-        }
-        if (sites[0].ElementType != DataType.Float)
-        {
-            throw new ModelRefusedException("The model's activations are not of float32", model.Path, sites[0].ElementType.ToString(), "a float32, int4 or int8 export for cpu", "train on the cpu export; the adapter then serves the others with --any-base");
         }
         foreach (Value output in graph.Outputs.Where(output => output.Name != "logits").ToArray())
         {
             graph.RemoveOutput(output);
         }
         SequenceFacts sequence = new(graph, Require(model, InputIds), Require(model, AttentionMask));
-        LoweredSite[] lowered = [.. sites.Select(site => GroupQueryAttentionLowering.Lower(graph, site, sequence))];
+        LoweredSite[] lowered = [.. sites.Select(site => IsDecomposed(site) ? DecomposedAttentionLowering.Lower(graph, site) : FusedAttentionLowering.Lower(graph, site, sequence))];
+        CacheLowering.Apply(graph, Require(model, InputIds), sequence);
         NormalizationLowering.Apply(graph);
         ActivationLowering.Apply(graph);
         UseExactActivations(graph);
         return (lowered, sequence);
     }
+
+    /// <summary>Whether several sequences may share a row: only masks of our own keep them apart.</summary>
+    public static bool CanPack(IReadOnlyList<AttentionSite> sites) => !sites.Any(IsDecomposed);
+
+    private static bool IsDecomposed(AttentionSite site) => site.Core.Is("Softmax");
 
     /// <summary>Training wants float32 activations (accuracy level 1), not activations rounded to int8 (level 4).</summary>
     private static void UseExactActivations(OnnxGraph graph)

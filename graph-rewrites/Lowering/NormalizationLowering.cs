@@ -1,9 +1,10 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
 /// <summary>
-/// SkipSimplifiedLayerNormalization becomes Add and SimplifiedLayerNormalization; every SimplifiedLayerNormalization gets its second output, the
+/// SkipSimplifiedLayerNormalization becomes Add and SimplifiedLayerNormalization, RMSNormalization that too; every SimplifiedLayerNormalization gets its second output, the
 /// reciprocal of the root mean square, which its gradient needs.
 /// </summary>
 internal static class NormalizationLowering
@@ -13,15 +14,31 @@ internal static class NormalizationLowering
     /// <summary>Lowers all normalizations of a graph.</summary>
     public static void Apply(OnnxGraph graph)
     {
-        foreach (Node node in graph.Nodes.Where(node => node.OpType is "SkipSimplifiedLayerNormalization" or "SimplifiedLayerNormalization").ToArray())
+        FuseDecomposed(graph);
+        foreach (Node node in graph.Nodes.Where(node => node.OpType is "SkipSimplifiedLayerNormalization" or "SimplifiedLayerNormalization" or "RMSNormalization").ToArray())
         {
             OpEmitter emit = new(graph, node.Output.Name);
-            Value source = node.Is("SimplifiedLayerNormalization") ? node.Input(0)! : AddSkip(emit, node);
-            Value weight = node.Is("SimplifiedLayerNormalization") ? node.Input(1)! : node.Input(2)!;
+            bool skips = node.OpType == "SkipSimplifiedLayerNormalization";
+            Value source = skips ? AddSkip(emit, node) : node.Input(0)!;
+            Value weight = node.Input(skips ? 2 : 1)!;
             Value normal = emit.SimplifiedLayerNormalization(source, weight, node.Attributes.Float("epsilon", 1e-5f));
             normal.Type = node.Output.Type;
             OnnxGraph.ReplaceUses(node.Output, normal);
             graph.RemoveNode(node);
+        }
+    }
+
+    /// <summary>weight * x / sqrt(mean(x^2) + epsilon) in elementary operators becomes one operator: fewer activations are kept, and one rule differentiates it.</summary>
+    private static void FuseDecomposed(OnnxGraph graph)
+    {
+        foreach (Node product in graph.Nodes.Where(node => node.Is("Mul")).ToArray())
+        {
+            if (product.Output.Uses.Count > 0 && HeadNormalizations.Computing(product.Output) is { } found)
+            {
+                Value normal = new OpEmitter(graph, product.Output.Name).SimplifiedLayerNormalization(found.Source, found.Normalization.Weight, found.Normalization.Epsilon);
+                normal.Type = product.Output.Type;
+                OnnxGraph.ReplaceUses(product.Output, normal);
+            }
         }
     }
 

@@ -26,6 +26,9 @@ public sealed record AttentionSite(
     /// </summary>
     public QueryOperand? QueryOperand { get; init; }
 
+    /// <summary>Why a rewrite cannot have the final queries (the core rotates them by angles or positions that are no value of the graph); null where it can.</summary>
+    public string? QueryObstacle { get; init; }
+
     /// <summary>The normalization of queries before the rotary embedding; null where there is none. <see cref="QueryOperand.IsNormalised"/> says whether the operand has it.</summary>
     public HeadNormalization? QueryNormalization { get; init; }
 

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Paths;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
@@ -23,34 +24,16 @@ internal sealed class DecomposedAttentionRecogniser : IAttentionRecogniser
         {
             return Match<AttentionSite>.Fail("the attention sees the whole sequence: an encoder, not a decoder", core);
         }
-        Match<SitePaths> paths = SiteParts.Trace(scores.Queries, scores.Keys, values);
+        Match<HeadsPath[]> paths = SiteParts.Trace(scores.Queries, scores.Keys, values);
         if (!paths.Success)
         {
             return Match<AttentionSite>.Fail(paths);
         }
-        Match<Projection> output = ProjectionRecogniser.Reading(product.Output);
-        if (!output.Success)
+        return new SiteParts(layer, Form, core, paths.Found[0], paths.Found[1], paths.Found[2], 0, 0, new HeadsValue(product.Output, HeadLayout.HeadMajor))
         {
-            return Match<AttentionSite>.Fail(output);
-        }
-        HeadsPath queries = paths.Found.Query;
-        if (queries.HeadSize < 1)
-        {
-            return Match<AttentionSite>.Fail("the head size cannot be read from the graph", scores.Queries);
-        }
-        (float scale, float before) = ScaleOf(scores, paths.Found);
-        Match<AttentionSite> site = SiteParts.Assemble(layer, Form, core, paths.Found, queries.Slice.Count / queries.HeadSize, paths.Found.Key.Slice.Count / queries.HeadSize,
-            output.Found, rotary: null, scale, 
-            new QueryOperand(scores.Queries, HeadLayout.HeadMajor, IsPacked: false, IsNormalised: true, IsRotated: true) { Factor = before }, new HeadsValue(product.Output, HeadLayout.HeadMajor));
-        return site.Success ? site.Found with { Scores = new ScoreFacts(scores.SoftCap, IsCausal: false) } : site;
-    }
-
-    /// <summary>The whole factor on scores, and the part that the queries carry already. PyTorch's own scale, computed from shapes, is 1 / sqrt(head size) in equal parts.</summary>
-    private static (float Scale, float Before) ScaleOf(DecomposedScores scores, SitePaths paths)
-    {
-        double standard = 1 / Math.Sqrt(paths.Query.HeadSize);
-        double queries = double.IsNaN(paths.Query.Factor) ? Math.Sqrt(standard) : paths.Query.Factor;
-        double keys = double.IsNaN(paths.Key.Factor) ? Math.Sqrt(standard) : paths.Key.Factor;
-        return ((float)(queries * keys * scores.Factor), (float)queries);
+            Scale = (float)scores.Factor,
+            Operand = new QueryOperand(scores.Queries, HeadLayout.HeadMajor, IsPacked: false, IsNormalised: true, IsRotated: true),
+            Scores = new ScoreFacts(scores.SoftCap, IsCausal: false),
+        }.Assemble();
     }
 }

@@ -49,18 +49,26 @@ internal static class FrozenMatrices
 
     private static Match<FrozenMatrix> Dequantised(Node node, bool transposed, DataType? type)
     {
-        if (Constants.Of(node.Input(0)) is not { } elements || Constants.Of(node.Input(1)) is not { } scales)
+        long axis = node.Attributes.Int("axis", 1);
+        Match<FrozenMatrix> matrix = Quantised(node, node.Input(0), node.Input(1), node.Input(2), axis < 0 ? axis + 2 : axis, node.Attributes.Int("block_size", 0));
+        DataType? computed = type ?? (node.Attributes.Int("output_dtype", 0) is var given and not 0 ? (DataType)given : null);
+        return matrix.Success ? matrix.Found with { Transposed = transposed, ElementType = computed ?? matrix.Found.ElementType } : matrix;
+    }
+
+    /// <summary>The matrix that stored integers stand for with their scales and zero points.</summary>
+    public static Match<FrozenMatrix> Quantised(Node node, Value? elements, Value? scales, Value? zeroPoints, long axis, long blockSize)
+    {
+        if (Constants.Of(elements) is not { } stored || Constants.Of(scales) is not { } factors)
         {
             return Match<FrozenMatrix>.Fail("the quantised weight and its scales are not constants", node);
         }
-        if (node.Input(2) is { } zeros && Constants.Of(zeros) is null)
+        if (zeroPoints is not null && Constants.Of(zeroPoints) is null)
         {
-            return Match<FrozenMatrix>.Fail("the zero points are not constants", zeros);
+            return Match<FrozenMatrix>.Fail("the zero points are not constants", zeroPoints);
         }
-        long axis = node.Attributes.Int("axis", 1);
-        LinearQuantisation quantisation = new(scales, Constants.Of(node.Input(2)), (int)(axis == -2 ? 0 : axis == -1 ? 1 : axis), node.Attributes.Int("block_size", 0));
-        return quantisation.Misfit(elements) is { } reason
+        LinearQuantisation quantisation = new(factors, Constants.Of(zeroPoints), (int)Math.Clamp(axis, -1, 2), blockSize);
+        return quantisation.Misfit(stored) is { } reason
             ? Match<FrozenMatrix>.Fail(reason, node)
-            : new FrozenMatrix(elements, transposed, type ?? scales.ElementType) { Quantisation = quantisation };
+            : new FrozenMatrix(stored, Transposed: false, factors.ElementType) { Quantisation = quantisation };
     }
 }

@@ -20,17 +20,20 @@ public sealed record Projection(Node Node, Value Result, Value? Bias, long Input
     /// <summary>The factor on W x: alpha of Gemm and FusedMatMul.</summary>
     public float Factor { get; init; } = 1;
 
-    /// <summary>LoRA that the graph adds to the product; its matrices are constants.</summary>
+    /// <summary>LoRA that the graph adds to the product, with constant matrices.</summary>
     public IReadOnlyList<LowRankUpdate> Updates { get; init; } = [];
+
+    /// <summary>The last node of a LoRA that the graph adds and whose matrices callers may feed; null where there is none. What is folded cannot follow it.</summary>
+    public Node? FedUpdate { get; init; }
 
     /// <summary>Whether the weight is block-quantised (MatMulNBits).</summary>
     public bool IsQuantised => Matrix is null;
 
     /// <summary>The element type of y.</summary>
-    public DataType ElementType => Matrix?.ElementType ?? QuantisedWeight.Of(Node).Scales.ElementType;
+    public DataType ElementType => Matrix?.ElementType ?? Constants.Of(QuantisedWeight.Of(Node).Scales)!.ElementType;
 
     /// <summary>How the projection computes, in words: operator, and how the weight is stored.</summary>
-    public string Kind => (Matrix is null ? $"MatMulNBits {QuantisedWeight.Of(Node).Bits} bit" : $"{Node.OpType} {Matrix.Kind}") + (Updates.Count > 0 ? " + LoRA" : "");
+    public string Kind => (Matrix is null ? $"MatMulNBits {QuantisedWeight.Of(Node).Bits} bit" : $"{Node.OpType} {Matrix.Kind}") + (Updates.Count > 0 || FedUpdate is not null ? " + LoRA" : "");
 }
 
 /// <summary>A LoRA branch: factor * B (A x), added to a projection.</summary>

@@ -9,13 +9,16 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 public sealed record ProjectionSlice(Projection Projection, long First, long Count)
 {
     /// <summary>Whether the part is the whole output.</summary>
-    public bool IsWhole => First == 0 && Count == Projection.OutputSize;
+    public bool IsWhole => First == 0 && Count == Projection.OutputSize && HeadStride is null;
 
     /// <summary>A bias that is added to the part after it was cut, besides the projection's own; null where there is none.</summary>
     public BiasPart? LateBias { get; init; }
 
-    /// <summary>The distance between the starts of two heads in the output: the head size, or three of them where each head holds its query, key and value side by side.</summary>
+    /// <summary>The distance between the starts of two heads in the output, where each head holds its query, key and value side by side; null where heads follow each other.</summary>
     public long? HeadStride { get; init; }
+
+    /// <summary>Elements of a head, where heads stand with a stride; else null.</summary>
+    public long? HeadSize { get; init; }
 }
 
 /// <summary>Elements of a constant vector that are added to a part of a projection.</summary>

@@ -10,7 +10,7 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// <param name="Node">The node.</param>
 /// <param name="Rows">N, the output size.</param>
 /// <param name="Columns">K, the input size.</param>
-/// <param name="Bits">Bits of an element: 4 or 8.</param>
+/// <param name="Bits">Bits of an element: 2, 4 or 8.</param>
 /// <param name="BlockSize">Elements in a block: a power of two, at least 16.</param>
 public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bits, long BlockSize)
 {
@@ -26,8 +26,16 @@ public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bit
     /// <summary>The scales, N * blocks.</summary>
     public Value Scales => Node.Input(2)!;
 
-    /// <summary>The zero points, packed like the elements with each row padded to whole bytes; null means 2^(bits-1).</summary>
+    /// <summary>
+    /// The zero points: bytes packed like the elements with each row padded to whole bytes, or numbers of the scales' type, N * blocks; null means 2^(bits-1).
+    /// </summary>
     public Value? ZeroPoints => Node.Input(3);
+
+    /// <summary>The block of each column where columns were reordered (GPTQ's act-order), int32 [K] or padded; null where blocks follow each other.</summary>
+    public Value? BlockOfColumn => Node.Input(4);
+
+    /// <summary>Whether zero points are numbers rather than packed bytes.</summary>
+    public bool HasNumericZeroPoints => ZeroPoints is not null && Constants.Of(ZeroPoints)?.ElementType != DataType.Uint8;
 
     /// <summary>Bytes of zero points in a row.</summary>
     public long ZeroPointBytesPerRow => ((BlocksPerRow * Bits) + 7) / 8;
@@ -43,25 +51,22 @@ public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bit
     public static string? Misfit(Node node)
     {
         QuantisedWeight weight = Of(node);
-        if (weight.Bits is not (4 or 8) || weight.BlockSize is < 16 or > 4096 || !long.IsPow2(weight.BlockSize)
+        if (weight.Bits is not (2 or 4 or 8) || weight.BlockSize is < 16 or > 4096 || !long.IsPow2(weight.BlockSize)
             || weight.Rows is < 1 or > int.MaxValue || weight.Columns is < 1 or > int.MaxValue)
         {
             return $"bits {weight.Bits}, block size {weight.BlockSize}, N {weight.Rows}, K {weight.Columns} are out of range";
         }
-        if (node.Attributes.Int("weight_prepacked", 0) != 0)
-        {
-            return "the weight is prepacked for one device and cannot be read back";
-        }
-        if (node.Input(4) is not null)
-        {
-            return "the weight has a group index (act-order quantisation)";
-        }
-        return node.Input(1) is not { Initializer: { ElementType: DataType.Uint8 } elements } || elements.Count != weight.Rows * weight.PaddedColumns * weight.Bits / 8
-            ? "the quantised weight does not have N * blocks * block size elements"
-            : node.Input(2) is not { Initializer: { } scales } || scales.Count != weight.Rows * weight.BlocksPerRow
-            ? "the scales do not number N * blocks"
-            : node.Input(3) is { } zeroPoints && (zeroPoints.Initializer is not { ElementType: DataType.Uint8 } stored || stored.Count != weight.Rows * weight.ZeroPointBytesPerRow)
-            ? "the zero points are not packed bytes of N rows"
-            : null;
+        return node.Attributes.Int("weight_prepacked", 0) != 0 ? "the weight is prepacked for one device and cannot be read back" : weight.MisfitOfTensors();
     }
+
+    private string? MisfitOfTensors() =>
+        Constants.Of(Node.Input(1)) is not { ElementType: DataType.Uint8 } elements || elements.Count != Rows * PaddedColumns * Bits / 8
+            ? "the quantised weight does not have N * blocks * block size elements"
+        : Constants.Of(Node.Input(2)) is not { ElementType: DataType.Float or DataType.Float16 or DataType.Bfloat16 } scales || scales.Count != Rows * BlocksPerRow
+            ? "the scales do not number N * blocks"
+        : ZeroPoints is not null && !(Constants.Of(ZeroPoints) is { } zeros && (zeros.ElementType == DataType.Uint8 ? zeros.Count == Rows * ZeroPointBytesPerRow : zeros.ElementType == scales.ElementType && zeros.Count == scales.Count))
+            ? "the zero points are neither packed bytes of N rows nor N * blocks numbers"
+        : BlockOfColumn is not null && (Constants.Of(BlockOfColumn) is not { ElementType: DataType.Int32 } blocks || (blocks.Count != Columns && blocks.Count != PaddedColumns))
+            ? "the group index does not number K elements"
+        : null;
 }

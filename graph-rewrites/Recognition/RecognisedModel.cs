@@ -11,8 +11,8 @@ public sealed record AttentionCore(int Layer, Node Core, Match<AttentionSite> Ma
 /// <summary>The attention cores of a model in execution order.</summary>
 public sealed class RecognisedModel
 {
-    private static readonly IAttentionRecogniser[] Recognisers = 
-        [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser()];
+    private static readonly IAttentionRecogniser[] Recognisers =
+        [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new PackedAttentionRecogniser(), new PagedAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser()];
 
     private RecognisedModel(OnnxModel model, IReadOnlyList<AttentionCore> cores)
     {
@@ -31,10 +31,12 @@ public sealed class RecognisedModel
     {
         ArgumentNullException.ThrowIfNull(model);
         List<AttentionCore> cores = [];
+        (string Reason, Node Culprit)? foreign = ModelFamily.WhyNot(model.Graph);
         foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
         {
             IAttentionRecogniser? recogniser = Array.Find(Recognisers, r => r.LooksFor(node));
-            cores.Add(new AttentionCore(cores.Count, node, recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node)));
+            Match<AttentionSite> match = recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node);
+            cores.Add(new AttentionCore(cores.Count, node, match.Success && foreign is { } why ? Match<AttentionSite>.Fail(why.Reason, why.Culprit) : match));
         }
         return new RecognisedModel(model, cores);
     }

@@ -1,93 +1,134 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Paths;
+using AlignerOnnx.GraphRewrites.Recognition.Projections;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
-/// <summary>What is checked alike in every attention form: that queries, keys, values and output projection fit each other.</summary>
-internal static class SiteParts
+/// <summary>What a recogniser found around an attention core; <see cref="Assemble"/> checks, alike for every form, that the parts fit each other.</summary>
+/// <param name="Layer">The layer.</param>
+/// <param name="Form">The attention form.</param>
+/// <param name="Core">The attention node.</param>
+/// <param name="Query">The way of the queries.</param>
+/// <param name="Key">The way of the keys.</param>
+/// <param name="Value">The way of the values.</param>
+/// <param name="QueryHeads">H; 0 where it follows from the head size.</param>
+/// <param name="KeyValueHeads">G; 0 where it follows from the head size.</param>
+/// <param name="Attended">What attention gives.</param>
+internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Query, HeadsPath Key, HeadsPath Value, long QueryHeads, long KeyValueHeads, HeadsValue Attended)
 {
-    public const int MostHeads = 4096;
+    private const int MostHeads = 4096;
 
-    /// <summary>Whether head counts make sense; the reason where they do not.</summary>
-    public static string? WhyNotHeads(long heads, long keyValueHeads) =>
-        heads is < 1 or > MostHeads || keyValueHeads is < 1 or > MostHeads || heads % keyValueHeads != 0
-            ? $"num_heads {heads} is not a multiple of kv_num_heads {keyValueHeads}"
-            : null;
+    /// <summary>The factor that the core applies to scores; null for 1 / sqrt(head size). Factors that queries and keys carry already come on top.</summary>
+    public float? Scale { get; init; }
 
-    /// <summary>Paths of queries, keys and values from three separate operands.</summary>
-    public static Match<SitePaths> Trace(Value query, Value key, Value value)
+    /// <summary>The queries as the core reads them.</summary>
+    public QueryOperand? Operand { get; init; }
+
+    /// <summary>Why rewrites cannot have the final queries; null where they can.</summary>
+    public string? QueryObstacle { get; init; }
+
+    /// <summary>A rotary embedding inside the core.</summary>
+    public RotaryFacts? RotaryInside { get; init; }
+
+    /// <summary>Normalizations inside the core.</summary>
+    public (HeadNormalization? Query, HeadNormalization? Key) NormalizationInside { get; init; }
+
+    /// <summary>The scores.</summary>
+    public ScoreFacts Scores { get; init; } = ScoreFacts.Plain;
+
+    /// <summary>The cache.</summary>
+    public CacheFacts Cache { get; init; } = CacheFacts.None;
+
+    private long HeadSize => QueryHeads > 0 ? Query.Slice.Count / QueryHeads : Query.HeadSize;
+
+    private long HeadsOfQuery => QueryHeads > 0 ? QueryHeads : HeadSize > 0 ? Query.Slice.Count / HeadSize : 0;
+
+    private long HeadsOfKey => KeyValueHeads > 0 ? KeyValueHeads : HeadSize > 0 ? Key.Slice.Count / HeadSize : 0;
+
+    /// <summary>The ways of queries, keys and values from three operands.</summary>
+    public static Match<HeadsPath[]> Trace(Value query, Value key, Value value)
     {
         Match<HeadsPath>[] found = [HeadsPath.To(query), HeadsPath.To(key), HeadsPath.To(value)];
-        if (Array.Find(found, match => !match.Success) is { } missing)
-        {
-            return Match<SitePaths>.Fail(missing);
-        }
-        return found[2].Found! is { IsRotated: true } or { Normalization: not null } or { Factor: not 1 }
-            ? Match<SitePaths>.Fail("values are changed on their way to the attention", value)
-            : new SitePaths(found[0].Found!, found[1].Found!, found[2].Found!);
+        return Array.Find(found, match => !match.Success) is { } missing
+            ? Match<HeadsPath[]>.Fail(missing)
+            : found.Select(match => match.Found!).ToArray();
     }
 
-    /// <summary>A site from its parts, or why they do not fit.</summary>
-    public static Match<AttentionSite> Assemble(int layer, string form, Node core, SitePaths paths, long heads, long keyValueHeads, Projection output, RotaryFacts? rotary, float? scale, QueryOperand operand, HeadsValue attended)
+    /// <summary>The site, or why the parts do not fit.</summary>
+    public Match<AttentionSite> Assemble()
     {
-        (ProjectionSlice query, ProjectionSlice key, ProjectionSlice value) = (paths.Query.Slice, paths.Key.Slice, paths.Value.Slice);
-        if (WhyNotHeads(heads, keyValueHeads) is { } reason)
+        Match<Projection> output = OutputProjection.Reading(Attended.Value);
+        if (!output.Success)
         {
-            return Match<AttentionSite>.Fail(reason, core);
+            return Match<AttentionSite>.Fail(output);
         }
-        if (query.Count % heads != 0 || key.Count * heads != query.Count * keyValueHeads || value.Count != key.Count)
+        (string Reason, object? Culprit)? misfit = WhyNotHeads() ?? WhyNotValues() ?? WhyNotOutput(output.Found) ?? WhyNotSources() ?? WhyNotFixed() ?? WhyNotNormalised();
+        if (misfit is { } why)
         {
-            return Match<AttentionSite>.Fail($"projections of {query.Count}, {key.Count} and {value.Count} elements do not fit {heads} and {keyValueHeads} heads", core);
+            return Match<AttentionSite>.Fail(why.Reason, why.Culprit);
         }
-        if (output.InputSize != query.Count)
+        int headSize = (int)HeadSize;
+        double scale = (Scale ?? 1 / Math.Sqrt(headSize)) * Carried(Query) * Carried(Key);
+        return new AttentionSite(Layer, Form, Core, (int)HeadsOfQuery, (int)HeadsOfKey, headSize, (float)scale, Query.Slice, Key.Slice, Value.Slice, output.Found,
+            RotaryInside ?? RotaryCaches.Before(Query.RotaryNode, Key.RotaryNode, headSize))
         {
-            return Match<AttentionSite>.Fail($"the output projection takes {output.InputSize} elements, the heads give {query.Count}", output.Node);
-        }
-        if (key.Projection.InputSize != value.Projection.InputSize || query.Projection.Source != key.Projection.Source || query.Projection.Source != value.Projection.Source)
-        {
-            return Match<AttentionSite>.Fail("queries, keys and values are not projected from the same value (cross attention?)", key.Projection.Node);
-        }
-        if (output.OutputSize != key.Projection.InputSize)
-        {
-            return Match<AttentionSite>.Fail($"the output projection gives {output.OutputSize} elements, the hidden size is {key.Projection.InputSize}", output.Node);
-        }
-        int headSize = (int)(query.Count / heads);
-        HeadNormalization? keyNormalization = paths.Key.Normalization;
-        if (keyNormalization is not null && Constants.Of(keyNormalization.Weight)!.Count is var length && length != headSize && length != key.Count)
-        {
-            return Match<AttentionSite>.Fail($"the normalization of keys has {length} weights, for heads of {headSize}", keyNormalization.Weight);
-        }
-        return new AttentionSite(layer, form, core, (int)heads, (int)keyValueHeads, headSize, scale ?? 1 / MathF.Sqrt(headSize), query, key, value, output, rotary ?? RotaryBefore(paths, headSize))
-        {
-            QueryOperand = operand,
-            QueryNormalization = OverHead(paths.Query.Normalization, headSize),
-            KeyNormalization = OverHead(keyNormalization, headSize),
-            Attended = attended,
+            QueryOperand = Operand is null ? null : Operand with { Factor = (float)Carried(Query) },
+            QueryObstacle = QueryObstacle,
+            QueryNormalization = NormalizationInside.Query ?? OverHead(Query.Normalization),
+            KeyNormalization = NormalizationInside.Key ?? OverHead(Key.Normalization),
+            Scores = Scores,
+            Cache = Cache,
+            Attended = Attended,
+            IsFlat = Ranks.Of(output.Found.Result) == 2,
         };
     }
 
-    private static HeadNormalization? OverHead(HeadNormalization? normalization, int headSize) =>
-        normalization is null ? null : normalization with { PerHead = Constants.Of(normalization.Weight)!.Count == headSize };
+    private (string, object?)? WhyNotHeads() =>
+        HeadSize < 1 ? ("the head size cannot be read from the graph", Core)
+        : HeadsOfQuery is < 1 or > MostHeads || HeadsOfKey is < 1 or > MostHeads || HeadsOfQuery % HeadsOfKey != 0
+        ? ($"{HeadsOfQuery} query heads are not a multiple of {HeadsOfKey} key/value heads", Core)
+        : Query.Slice.Count != HeadsOfQuery * HeadSize || Key.Slice.Count != HeadsOfKey * HeadSize || Value.Slice.Count != Key.Slice.Count
+        ? ($"projections of {Query.Slice.Count}, {Key.Slice.Count} and {Value.Slice.Count} elements do not fit {HeadsOfQuery} and {HeadsOfKey} heads of {HeadSize}", Core)
+        : null;
 
-    /// <summary>The RotaryEmbedding nodes before the core: com.microsoft takes positions before the caches, ai.onnx behind them.</summary>
-    private static RotaryFacts? RotaryBefore(SitePaths paths, int headSize)
+    private (string, object?)? WhyNotValues() =>
+        Value is { IsRotated: true } or { Normalization: not null } or { Factor: not 1 }
+            ? ("values are changed on their way to the attention", Value.Slice.Projection.Node)
+        : Key.IsRepeated != Value.IsRepeated ? ("keys are repeated for the query heads and values are not, or the other way round", Core)
+        : Key.IsRotated != Query.IsRotated ? ("a rotary embedding turns queries and not keys, or the other way round", Core)
+        : null;
+
+    private (string, object?)? WhyNotOutput(Projection output) =>
+        output.InputSize != Query.Slice.Count ? ($"the output projection takes {output.InputSize} elements, the heads give {Query.Slice.Count}", output.Node)
+        : output.OutputSize != Key.Slice.Projection.InputSize ? ($"the output projection gives {output.OutputSize} elements, the hidden size is {Key.Slice.Projection.InputSize}", output.Node)
+        : null;
+
+    private (string, object?)? WhyNotSources() =>
+        Sources.AreSame(Query.Slice.Projection.Source, Key.Slice.Projection.Source) && Sources.AreSame(Key.Slice.Projection.Source, Value.Slice.Projection.Source)
+            ? null
+            : ("queries, keys and values are not projected from the same value: cross attention", Key.Slice.Projection.Node);
+
+    /// <summary>Keys and values of tokens are computed ahead; a LoRA that callers feed would change them at run time.</summary>
+    private (string, object?)? WhyNotFixed() =>
+        Key.Slice.Projection.FedUpdate is { } key ? ("a LoRA whose matrices are inputs of the graph changes the keys", key)
+        : Value.Slice.Projection.FedUpdate is { } value ? ("a LoRA whose matrices are inputs of the graph changes the values", value)
+        : null;
+
+    private (string, object?)? WhyNotNormalised()
     {
-        if (paths.Query.RotaryNode is not { } node)
+        foreach ((HeadNormalization? normalization, long count) in new[] { (NormalizationInside.Query ?? Query.Normalization, Query.Slice.Count), (NormalizationInside.Key ?? Key.Normalization, Key.Slice.Count) })
         {
-            return null;
-        }
-        bool microsoft = node.Domain == Domains.Microsoft;
-        return node.Input(microsoft ? 2 : 1) is { } cosines && node.Input(microsoft ? 3 : 2) is { } sines
-            ? new RotaryFacts(cosines, sines, node.Attributes.Int("interleaved", 0) != 0)
+            if (normalization is not null && Constants.Of(normalization.Weight) is var weight && weight?.Count != HeadSize && weight?.Count != count)
             {
-                IsInsideCore = false,
-                RotatedSize = node.Attributes.Int("rotary_embedding_dim", 0) is var given and > 0 && given < headSize ? (int)given : headSize,
-                QueryNode = node,
-                KeyNode = paths.Key.RotaryNode,
-                PositionIds = node.Input(microsoft ? 1 : 3),
+                return ($"the normalization has {weight?.Count} weights, for heads of {HeadSize} and {count} elements", normalization.Weight);
             }
-            : null;
+        }
+        return null;
     }
-}
 
-/// <summary>The ways of queries, keys and values to one attention core.</summary>
-internal sealed record SitePaths(HeadsPath Query, HeadsPath Key, HeadsPath Value);
+    /// <summary>What heads have been multiplied with. NaN is the square root of the standard scale, which PyTorch computes from shapes.</summary>
+    private double Carried(HeadsPath path) => double.IsNaN(path.Factor) ? Math.Sqrt(1 / Math.Sqrt(HeadSize)) : path.Factor;
+
+    private HeadNormalization? OverHead(HeadNormalization? normalization) =>
+        normalization is null ? null : normalization with { PerHead = Constants.Of(normalization.Weight)!.Count == HeadSize };
+}

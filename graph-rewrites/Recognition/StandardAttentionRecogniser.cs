@@ -1,9 +1,10 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Paths;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
 /// <summary>
-/// ai.onnx Attention (opset 23 and later), with operands [b, s, H * head size] and head counts as attributes, or [b, H, s, head size].
+/// ai.onnx Attention (opset 23 and later), with operands [b, s, heads * size] and head counts as attributes, or [b, heads, s, size].
 /// Inputs: 0 query, 1 key, 2 value, 3 mask, 4-5 past.
 /// </summary>
 internal sealed class StandardAttentionRecogniser : IAttentionRecogniser
@@ -19,33 +20,29 @@ internal sealed class StandardAttentionRecogniser : IAttentionRecogniser
         {
             return Match<AttentionSite>.Fail("queries, keys or values are absent", core);
         }
-        if (core.Attributes.Int("is_causal", 0) == 0 && core.Input(MaskInput) is null && core.Input(PastInput) is null)
-        {
-            return Match<AttentionSite>.Fail("the attention sees the whole sequence: an encoder, not a decoder", core);
-        }
-        Match<SitePaths> paths = SiteParts.Trace(query, key, value);
+        Match<HeadsPath[]> paths = SiteParts.Trace(query, key, value);
         if (!paths.Success)
         {
             return Match<AttentionSite>.Fail(paths);
         }
-        Match<Projection> output = ProjectionRecogniser.Reading(core.Output);
-        if (!output.Success)
+        (Value Past, Value Present)? keys = paths.Found[1].Cache;
+        (Value Past, Value Present)? values = paths.Found[2].Cache;
+        CacheFacts cache = new(
+            core.Input(PastInput) ?? keys?.Past, core.Input(PastInput + 1) ?? values?.Past,
+            core.Outputs.ElementAtOrDefault(1) ?? keys?.Present, core.Outputs.ElementAtOrDefault(2) ?? values?.Present);
+        ScoreFacts scores = new(core.Attributes.Float("softcap", 0), Bias: core.Input(MaskInput), IsCausal: core.Attributes.Int("is_causal", 0) != 0);
+        if (CausalMask.WhyNoDecoder(core, scores, cache) is { } reason)
         {
-            return Match<AttentionSite>.Fail(output);
+            return Match<AttentionSite>.Fail(reason, core);
         }
         long heads = core.Attributes.Int("q_num_heads", 0);
-        bool headMajor = heads == 0;
-        HeadsPath queries = paths.Found.Query;
-        long headSize = headMajor ? queries.HeadSize : queries.Slice.Count / Math.Max(heads, 1);
-        if (headSize < 1)
+        HeadLayout layout = heads == 0 ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor;
+        return new SiteParts(layer, "Attention", core, paths.Found[0], paths.Found[1], paths.Found[2], heads, core.Attributes.Int("kv_num_heads", 0), new HeadsValue(core.Output, layout))
         {
-            return Match<AttentionSite>.Fail("the head size cannot be read from the graph", core);
-        }
-        float? scale = core.Attributes.Has("scale") ? core.Attributes.Float("scale", 0) : null;
-        Match<AttentionSite> site = SiteParts.Assemble(layer, "Attention", core, paths.Found, queries.Slice.Count / headSize, paths.Found.Key.Slice.Count / headSize,
-            output.Found, rotary: null, scale, 
-            new QueryOperand(query, headMajor ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor, IsPacked: false, IsNormalised: true, IsRotated: true),
-            new HeadsValue(core.Output, headMajor ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor));
-        return site.Success ? site.Found with { Scores = new ScoreFacts(core.Attributes.Float("softcap", 0), Bias: core.Input(MaskInput), IsCausal: core.Attributes.Int("is_causal", 0) != 0) } : site;
+            Scale = core.Attributes.Has("scale") ? core.Attributes.Float("scale", 0) : null,
+            Operand = new QueryOperand(query, layout, IsPacked: false, IsNormalised: true, IsRotated: true),
+            Scores = scores,
+            Cache = cache,
+        }.Assemble();
     }
 }

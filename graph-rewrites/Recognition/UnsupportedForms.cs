@@ -10,9 +10,11 @@ internal static class UnsupportedForms
 
     private static string Reason(Node core) => core.OpType switch
     {
-        "Attention" or "QAttention" or "PackedAttention" => $"{core.OpType} projects queries, keys and values inside the operator (GPT-2 and BERT exports), which no LLaMA-family export does",
-        "PagedAttention" => "PagedAttention works on tokens without a batch dimension, which slots need",
-        "LinearAttention" or "GatedDeltaNet" => "the layer is linear attention: it has a recurrent state, not keys and a softmax",
+        "QAttention" => "QAttention computes on integers; its weights are quantised together with its activations",
+        "PackedAttention" or "PackedMultiHeadAttention" => $"{core.OpType} takes out the padding of encoders; no decoder is exported with it",
+        "SparseAttention" => "SparseAttention (Phi-3-small) lets each head see other blocks of the sequence; it is reported, not patched",
+        "DecoderMaskedMultiHeadAttention" or "DecoderMaskedSelfAttention" => $"{core.OpType} is the one-token half of a beam-search export whose prompt runs through another core",
+        "LinearAttention" or "GatedDeltaNet" or "CausalConvWithState" => "the layer is linear attention: it has a recurrent state, and no keys or softmax that a token could join",
         _ => $"the attention form {core.OpType} is not supported",
     };
 }

@@ -40,6 +40,36 @@ public sealed class FiniteDifferenceTests
         }
     }
 
+    /// <summary>Exports without golden gradients: weights quantised otherwise, float16, other attention operators.</summary>
+    [TestMethod]
+    [DataRow("builder-0.18/llama3-int4-qdq-cpu", 64, 4, 4)]
+    [DataRow("builder-0.18/llama3-int8-cpu", 64, 4, 4)]
+    [DataRow("builder-0.18/phi3-int4-cpu", 64, 4, 4)]
+    [DataRow("builder-0.18/qwen2-int4-cpu", 64, 4, 4)]
+    [DataRow("builder-0.18/llama3-fp16-cuda", 64, 4, 4)]
+    [DataRow("builder-0.18/llama3-fp16-dml", 64, 4, 4)]
+    [DataRow("builder-0.18/qwen3-fp16-cuda", 64, 4, 4)]
+    [DataRow("genai_tiny-random-Llama-fp16", 16, 1, 2)]
+    public void Gradient_OfExport_EqualsCentralDifference(string export, int width, int heads, int layers)
+    {
+        OnnxModel model = ModelLoader.Load(Material.Shared(["exports", .. export.Split('/')]));
+        using GraphRunner runner = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 0, tokens: 2));
+        Random random = new(Seed);
+        float[] p = Gaussians(random, 2 * width, 1);
+        float[] gates = Gaussians(random, layers * heads, 0.2f);
+        IReadOnlyDictionary<string, float[]> At(float[] tokens, float[] gateValues) => RunOn(runner, tokens, [2, width], gateValues, [layers, heads]);
+        IReadOnlyDictionary<string, float[]> at = At(p, gates);
+        for (int trial = 0; trial < 3; trial++)
+        {
+            float[] pDirection = Gaussians(random, p.Length, 1);
+            float[] gateDirection = Gaussians(random, gates.Length, 0.1f);
+            double along = Dot(at["aligner.tokens_gradient"], pDirection) + Dot(at["aligner.gates_gradient"], gateDirection);
+            const float step = 5e-3f;
+            double difference = (At(Moved(p, pDirection, step), Moved(gates, gateDirection, step))["loss"][0] - At(Moved(p, pDirection, -step), Moved(gates, gateDirection, -step))["loss"][0]) / (2 * step);
+            Assert.AreEqual(difference, along, 2e-3 + (0.02 * Math.Abs(along)), $"{export}, trial {trial}, seed {Seed}");
+        }
+    }
+
     [TestMethod]
     [DataRow("model-fp32", 2, 0)]
     [DataRow("model-int4", 1, 2)]
@@ -61,14 +91,19 @@ public sealed class FiniteDifferenceTests
 
     private static IReadOnlyDictionary<string, float[]> Run(GraphRunner runner, float[] tokens, float[] gates, int count, int startLayer)
     {
-        long[] ids = [.. Enumerable.Range(0, Rows * Length).Select(i => (long)((i * 53) % 1000) + 3)];
+        return RunOn(runner, tokens, [count, 128], gates, [6 - startLayer, 4]);
+    }
+
+    private static IReadOnlyDictionary<string, float[]> RunOn(GraphRunner runner, float[] tokens, long[] tokenShape, float[] gates, long[] gateShape)
+    {
+        long[] ids = [.. Enumerable.Range(0, Rows * Length).Select(i => (long)((i * 53) % 300) + 3)];
         long[] mask = [.. Enumerable.Range(0, Rows * Length).Select(i => i >= Rows * Length - 3 ? 0L : 1L)];
         long[] positions = [3, 5, 8, Length + 2, Length + 6];
         return runner.Run(
             ("input_ids", ids, [Rows, Length]), ("attention_mask", mask, [Rows, Length]),
             ("target_positions", positions, [positions.Length]), ("target_ids", positions.Select(position => ids[position + 1]).ToArray(), [positions.Length]),
             ("target_weights", new[] { 0.5f, 0.2f, 0.1f, 0.7f, 0.3f }, [positions.Length]),
-            ("aligner.tokens", tokens, [count, 128]), ("aligner.gates", gates, [6 - startLayer, 4]));
+            ("aligner.tokens", tokens, tokenShape), ("aligner.gates", gates, gateShape));
     }
 
     private static float[] Gaussians(Random random, int count, float deviation) => [.. Enumerable.Range(0, count).Select(_ =>

@@ -13,11 +13,23 @@ internal sealed class MatMulGradient : IGradientRule
         (Value a, Value b) = (node.Input(0)!, node.Input(1)!);
         if (context.Needs(a))
         {
-            context.Accumulate(a, context.Emit.FusedMatMul(gradient, b, transposeB: true));
+            context.Accumulate(a, context.Emit.FusedMatMul(gradient, Late(b, gradient, context), transposeB: true));
         }
         if (context.Needs(b))
         {
             context.Accumulate(b, context.Emit.FusedMatMul(a, gradient, transposeA: true));
         }
+    }
+
+    /// <summary>A weight that is de-quantised or converted where it is used is so again: kept from the forward pass, all of them would be alive at once.</summary>
+    private static Value Late(Value weight, Value gradient, GradientContext context)
+    {
+        if (weight.Producer is not { OpType: "DequantizeLinear" or "Cast" } node || node.Inputs.Any(input => input is { IsConstant: false }))
+        {
+            return weight;
+        }
+        int delayed = node.OpType == "Cast" ? 0 : 1;
+        Value?[] inputs = [.. node.Inputs.Select((input, index) => index == delayed ? Ordering.After(context.Emit, input!, gradient) : input)];
+        return context.Emit.Emit(node.OpType, node.Domain, inputs, 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0];
     }
 }

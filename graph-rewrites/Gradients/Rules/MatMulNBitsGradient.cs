@@ -16,6 +16,11 @@ internal sealed class MatMulNBitsGradient : IGradientRule
     public void Differentiate(Node node, GradientContext context)
     {
         QuantisedWeight weight = QuantisedWeight.Of(node);
+        if (weight.Bits == 2 || weight.BlockOfColumn is not null || weight.HasNumericZeroPoints)
+        {
+            throw new ModelRefusedException("A quantised weight cannot be differentiated through", $"{node}", $"{weight.Bits} bits, a group index or zero points that are not packed bytes",
+                "4 or 8 bits, blocks in order, packed zero points", "train on another quantisation of the model; the adapter then serves this one with --any-base");
+        }
         Value gradient = context.GradientOf(node.Output)!;
         Value product = context.Emit.MatMul(gradient, Dequantised(weight, gradient, context));
         context.Accumulate(node.Input(0)!, weight.PaddedColumns == weight.Columns

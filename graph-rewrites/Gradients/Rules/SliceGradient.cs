@@ -1,4 +1,6 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 
@@ -11,17 +13,25 @@ internal sealed class SliceGradient : IGradientRule
     {
         OpEmitter emit = context.Emit;
         Value x = node.Input(0)!;
-        if (node.Input(1)?.Initializer?.Count != 1 || node.Input(3)?.Initializer is not { Count: 1 } || (node.Input(4)?.Initializer is { } steps && steps.ReadInt64s()[0] != 1))
+        if (Constants.Integers(node.Input(3)) is not [long along] || (node.Input(4) is { } steps && Constants.Integers(steps) is not [1]))
         {
-            throw new ModelRefusedException("Only a Slice along one axis, with constant bounds and without steps, has a gradient rule", node.ToString());
+            throw new ModelRefusedException("Only a Slice along one axis, without steps, has a gradient rule", node.ToString());
         }
-        Value axis = emit.Integers([.. node.Input(3)!.Initializer!.ReadInt64s()]);
-        long first = node.Input(1)!.Initializer!.ReadInt64s()[0];
+        Value axis = emit.Integers([along]);
         Value size = SizeOf(x, axis, emit);
-        Value before = first >= 0 ? emit.Integers([first]) : emit.Add(size, emit.Integers([first]));
+        Value before = FirstOf(node, size, emit);
         Value after = emit.Sub(emit.Sub(size, before), SizeOf(node.Output, axis, emit));
         Value padding = emit.Op("Concat", [before, after], NodeAttributes.Of("axis", 0L));
         context.Accumulate(x, emit.Op("Pad", [context.GradientOf(node.Output), padding, null, axis]));
+    }
+
+    /// <summary>The first index that is taken; a negative one counts from the end.</summary>
+    private static Value FirstOf(Node node, Value size, OpEmitter emit)
+    {
+        Value start = emit.Op("Cast", [node.Input(1)], NodeAttributes.Of("to", (long)DataType.Int64));
+        return Constants.Integers(node.Input(1)) is [long first]
+            ? first >= 0 ? emit.Integers([first]) : emit.Add(size, emit.Integers([first]))
+            : emit.Op("Where", [emit.Op("Less", [start, emit.Integers([0])]), emit.Add(size, start), start]);
     }
 
     private static Value SizeOf(Value value, Value axis, OpEmitter emit) => emit.Op("Gather", [emit.Op("Shape", [value]), axis], NodeAttributes.Of("axis", 0L));

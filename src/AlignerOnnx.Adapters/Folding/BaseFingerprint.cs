@@ -26,6 +26,10 @@ public static class BaseFingerprint
             {
                 Append(hash, projection);
             }
+            foreach (Value? vector in new[] { site.Key.LateBias?.Vector, site.Value.LateBias?.Vector, site.KeyNormalization?.Weight }.Distinct())
+            {
+                Append(hash, vector);
+            }
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
@@ -33,15 +37,33 @@ public static class BaseFingerprint
     private static void Append(IncrementalHash hash, Projection projection)
     {
         hash.AppendData(Encoding.UTF8.GetBytes($"{projection.Node.OpType} {projection.InputSize} {projection.OutputSize}"));
-        foreach (Tensor tensor in TensorsOf(projection))
+        if (projection.Matrix is { } matrix)
         {
-            hash.AppendData(tensor.ReadBytes());
+            foreach (Tensor tensor in matrix.Tensors)
+            {
+                hash.AppendData(tensor.ReadBytes());
+            }
+        }
+        else
+        {
+            foreach (Value? input in projection.Node.Inputs.Skip(1).Where(input => input != projection.Bias))
+            {
+                Append(hash, input);
+            }
+        }
+        Append(hash, projection.Bias);
+        foreach (LowRankUpdate update in projection.Updates)
+        {
+            Append(hash, update.Down);
+            Append(hash, update.Up);
         }
     }
 
-    private static IEnumerable<Tensor> TensorsOf(Projection projection)
+    private static void Append(IncrementalHash hash, Value? constant)
     {
-        IEnumerable<Tensor> weight = projection.Matrix?.Tensors ?? projection.Node.Inputs.Skip(1).Where(value => value != projection.Bias).Select(value => value?.Initializer).OfType<Tensor>();
-        return projection.Bias?.Initializer is { } bias ? weight.Append(bias) : weight;
+        if (Constants.Of(constant) is { } tensor)
+        {
+            hash.AppendData(tensor.ReadBytes());
+        }
     }
 }

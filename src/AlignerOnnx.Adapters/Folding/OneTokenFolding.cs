@@ -40,10 +40,9 @@ public static class OneTokenFolding
     {
         double[] p = new double[token.Length];
         TensorPrimitives.ConvertChecked(token, p);
-        double[] value = Multiply(ProjectionWeights.ReadRows(site.Value), p);
-        TensorPrimitives.Add(value, ProjectionWeights.ReadBias(site.Value), value);
+        double[] value = ProjectionWeights.Apply(site.Value, p, withBias: true);
         double[] gated = Gated(site, value, gates);
-        double[] result = Multiply(ProjectionWeights.ReadRows(new ProjectionSlice(site.Output, 0, site.Output.OutputSize)), gated);
+        double[] result = ProjectionWeights.Apply(new ProjectionSlice(site.Output, 0, site.Output.OutputSize), gated, withBias: false);
         TensorPrimitives.ConvertTruncating<double, float>(result, folded);
     }
 
@@ -57,15 +56,5 @@ public static class OneTokenFolding
             TensorPrimitives.Multiply(value.AsSpan(group * site.HeadSize, site.HeadSize), gates[head], gated.AsSpan(head * site.HeadSize, site.HeadSize));
         }
         return gated;
-    }
-
-    private static double[] Multiply(double[] rows, double[] vector)
-    {
-        double[] product = new double[rows.Length / vector.Length];
-        for (int row = 0; row < product.Length; row++)
-        {
-            product[row] = TensorPrimitives.Dot<double>(rows.AsSpan(row * vector.Length, vector.Length), vector);
-        }
-        return product;
     }
 }

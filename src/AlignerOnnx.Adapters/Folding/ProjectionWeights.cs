@@ -1,59 +1,97 @@
+using System.Numerics.Tensors;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Adapters;
 
-/// <summary>The numbers of a frozen projection, de-quantised: what folding multiplies with.</summary>
+/// <summary>A frozen projection as numbers, de-quantised: what folding multiplies with. The weight is rounded to float32 as the runtime rounds it, sums are in double.</summary>
 internal static class ProjectionWeights
 {
+    /// <summary>Applies the part of a projection to one vector: W x + bias, with its constant LoRA.</summary>
+    /// <param name="slice">The part.</param>
+    /// <param name="vector">x, [input size].</param>
+    /// <param name="withBias">Whether biases are added.</param>
+    public static double[] Apply(ProjectionSlice slice, double[] vector, bool withBias)
+    {
+        double[] product = Multiply(ReadRows(slice), vector);
+        foreach (LowRankUpdate update in slice.Projection.Updates)
+        {
+            double[] low = Apply(new ProjectionSlice(update.Down, 0, update.Down.OutputSize), vector, withBias);
+            double[] high = Apply(slice with { Projection = update.Up, LateBias = null }, low, withBias);
+            TensorPrimitives.MultiplyAdd(high, update.Factor, product, product);
+        }
+        if (withBias)
+        {
+            TensorPrimitives.Add(product, ReadBias(slice), product);
+        }
+        return product;
+    }
+
     /// <summary>Rows of the weight, one for each output element: [count, input size] row-major.</summary>
     /// <param name="slice">The part of the projection's output whose rows are wanted.</param>
-    public static double[] ReadRows(ProjectionSlice slice) => slice.Projection.IsQuantised
-        ? ReadQuantised(QuantisedWeight.Of(slice.Projection.Node), slice.First, slice.Count)
-        : ReadMatrix(slice.Projection, slice.First, slice.Count);
+    public static double[] ReadRows(ProjectionSlice slice) => slice.Projection.Matrix is { } matrix
+        ? ReadMatrix(slice, matrix)
+        : QuantisedRows.Read(QuantisedWeight.Of(slice.Projection.Node), Rows(slice));
 
-    /// <summary>The bias of the part; zeros where the projection has none.</summary>
-    public static double[] ReadBias(ProjectionSlice slice) => slice.Projection.Bias?.Initializer is { } bias
-        ? [.. bias.ReadSingles().Skip((int)slice.First).Take((int)slice.Count).Select(number => (double)number)]
-        : new double[slice.Count];
-
-    private static double[] ReadMatrix(Projection projection, long first, long count)
+    /// <summary>The bias of the part, that of the whole projection and that of the part alone; zeros where there is none.</summary>
+    public static double[] ReadBias(ProjectionSlice slice)
     {
-        FrozenMatrix matrix = projection.Matrix!;
+        double[] bias = new double[slice.Count];
+        if (slice.Projection.Bias is { } whole)
+        {
+            float[] numbers = Constants.Of(whole)!.ReadSingles();
+            long[] rows = Rows(slice);
+            for (int i = 0; i < bias.Length; i++)
+            {
+                bias[i] += numbers[rows[i]];
+            }
+        }
+        if (slice.LateBias is { } late)
+        {
+            float[] numbers = Constants.Of(late.Vector)!.ReadSingles();
+            for (int i = 0; i < bias.Length; i++)
+            {
+                bias[i] += numbers[late.First + i];
+            }
+        }
+        return bias;
+    }
+
+    /// <summary>The output elements of the part: behind each other, or head by head with a stride.</summary>
+    private static long[] Rows(ProjectionSlice slice)
+    {
+        long[] rows = new long[slice.Count];
+        for (long i = 0; i < rows.Length; i++)
+        {
+            rows[i] = slice.First + (slice is { HeadStride: { } stride, HeadSize: { } size } ? (i / size * stride) + (i % size) : i);
+        }
+        return rows;
+    }
+
+    private static double[] ReadMatrix(ProjectionSlice slice, FrozenMatrix matrix)
+    {
         float[] stored = matrix.Quantisation is { } quantisation ? DequantizedMatrix.Read(matrix.Elements, quantisation) : matrix.Elements.ReadSingles();
-        (long outputStep, long inputStep) = matrix.Transposed ? (projection.InputSize, 1L) : (1L, projection.OutputSize);
-        double[] rows = new double[count * projection.InputSize];
-        for (long output = 0; output < count; output++)
+        long inputs = matrix.InputSize;
+        (long outputStep, long inputStep) = matrix.Transposed ? (inputs, 1L) : (1L, matrix.OutputSize);
+        long[] outputs = Rows(slice);
+        double[] rows = new double[outputs.Length * inputs];
+        for (long row = 0; row < outputs.Length; row++)
         {
-            for (long input = 0; input < projection.InputSize; input++)
+            for (long input = 0; input < inputs; input++)
             {
-                rows[(output * projection.InputSize) + input] = projection.Factor * stored[((first + output) * outputStep) + (input * inputStep)];
+                rows[(row * inputs) + input] = slice.Projection.Factor * stored[(outputs[row] * outputStep) + (input * inputStep)];
             }
         }
         return rows;
     }
 
-    private static double[] ReadQuantised(QuantisedWeight weight, long first, long count)
+    private static double[] Multiply(double[] rows, double[] vector)
     {
-        byte[] elements = weight.Elements.Initializer!.ReadBytes();
-        float[] scales = weight.Scales.Initializer!.ReadSingles();
-        byte[]? zeroPoints = weight.ZeroPoints?.Initializer?.ReadBytes();
-        double[] rows = new double[count * weight.Columns];
-        for (long row = 0; row < count; row++)
+        double[] product = new double[rows.Length / vector.Length];
+        for (int row = 0; row < product.Length; row++)
         {
-            for (long column = 0; column < weight.Columns; column++)
-            {
-                long block = column / weight.BlockSize;
-                int zero = zeroPoints is null ? 1 << (weight.Bits - 1) : Element(zeroPoints, weight.Bits, (first + row) * weight.ZeroPointBytesPerRow, block);
-                int element = Element(elements, weight.Bits, (first + row) * weight.PaddedColumns * weight.Bits / 8, column);
-                // The product is rounded to float32 as the runtime rounds it: that is the weight the model computes with.
-                rows[(row * weight.Columns) + column] = (element - zero) * scales[((first + row) * weight.BlocksPerRow) + block];
-            }
+            product[row] = TensorPrimitives.Dot<double>(rows.AsSpan(row * vector.Length, vector.Length), vector);
         }
-        return rows;
+        return product;
     }
-
-    private static int Element(byte[] bytes, int bits, long rowStart, long index) => bits == 8
-        ? bytes[rowStart + index]
-        : (bytes[rowStart + (index / 2)] >> (int)(4 * (index % 2))) & 0xF;
 }

@@ -213,7 +213,7 @@ public sealed class OnnxGraph
             written.Output.AddRange(node.Outputs.Select(value => value?.Name ?? ""));
             proto.Node.Add(written);
         }
-        proto.ValueInfo.AddRange(_values.Values.Where(v => v is { Declaration: not null, IsGraphInput: false, IsGraphOutput: false }).Select(v => v.Declaration!));
+        proto.ValueInfo.AddRange(_values.Values.Where(v => v is { Declaration: not null, IsGraphInput: false, IsGraphOutput: false }).Select(Declare));
         return proto;
     }
 

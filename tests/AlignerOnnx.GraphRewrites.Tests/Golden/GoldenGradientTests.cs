@@ -14,6 +14,18 @@ public sealed class GoldenGradientTests
     private static readonly string[] Models =
         ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", Mistral, "ref-phi3", "ref-gemma2", "SmolLM2-135M-Instruct-int4"];
 
+    /// <summary>The weights of reference models as other exporters and targets write them.</summary>
+    private static readonly (string Export, string Model)[] OtherExports =
+    [
+        ("other-exporters/dyn18-ref-llama3-gqa-rope-eager", "ref-llama3-gqa-rope"),
+        ("other-exporters/optimum-ref-llama3-gqa-rope", "ref-llama3-gqa-rope"), ("other-exporters/old083-ref-llama2-mha-fp32-cpu", "ref-llama2-mha"),
+        ("builder-0.18/llama3-hidden-fp32", "ref-llama3-gqa-rope"),
+    ];
+
+    public static IEnumerable<object[]> OtherCases => Material.HasShared
+        ? OtherExports.SelectMany(pair => GoldenCase.Names(pair.Model, "gated-").Select(name => new object[] { pair.Export, pair.Model, name }))
+        : [["(none)", "(none)", "(none)"]];
+
     public static IEnumerable<object[]> Cases => Material.HasShared
         ? Models.SelectMany(model => GoldenCase.Names(model, "gated-").Where(FollowsTheProject).Select(name => new object[] { model, name }))
         : [["(none)", "(none)"]];
@@ -40,6 +52,19 @@ public sealed class GoldenGradientTests
         using GraphRunner runner = new(graph);
         float[] logits = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"))["logits"];
         Closeness.AssertLogits(golden, logits);
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(OtherCases))]
+    public void Gradient_OfOtherExport_EqualsReference(string export, string model, string name)
+    {
+        GoldenCase golden = GoldenCase.Load(model, name);
+        OnnxModel graph = TrainingGraph.Build(ModelLoader.Load(Material.Shared(["exports", .. export.Split('/')])), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens);
+        using GraphRunner runner = new(graph);
+        IReadOnlyDictionary<string, float[]> results = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"));
+        Assert.AreEqual(golden.Scalar("loss"), results["loss"][0], golden.Tolerance("loss"), "loss");
+        Closeness.AssertClose(golden.Singles("grad_tokens"), results["aligner.tokens_gradient"], golden.Tolerance("grad_tokens"), "gradient of the tokens");
+        Closeness.AssertClose(golden.Singles("grad_gates"), results["aligner.gates_gradient"], golden.Tolerance("grad_gates"), "gradient of the gates");
     }
 
     /// <summary>The reference also has what the project decided against: scores of tokens that are not soft-capped.</summary>

@@ -1,0 +1,35 @@
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.GraphRewrites.Recognition.Paths;
+
+/// <summary>Operators that only arrange or convert: Reshape, Transpose, Squeeze, Unsqueeze, Cast, Identity, Dropout. Heads must stay side by side.</summary>
+internal sealed class LayoutStep : IPathStep
+{
+    private static readonly HashSet<string> Operators = ["Reshape", "Transpose", "Squeeze", "Unsqueeze", "Cast", "Identity", "Dropout"];
+
+    public bool LooksFor(Value value) => value.Producer is { Domain: Domains.Standard } node && Operators.Contains(node.OpType);
+
+    public string? Pass(HeadsWalk walk)
+    {
+        Node node = walk.At.Producer!;
+        if (node.OpType == "Transpose" && node.Attributes.Ints("perm") is { } order && !KeepsHeads(order))
+        {
+            return $"a Transpose by [{string.Join(',', order)}] arranges heads in another order";
+        }
+        if (node.OpType == "Reshape" && walk.Facts.HeadSize == 0 && HeadSizeOf(node) is long size and > 0)
+        {
+            walk.Note(facts => facts with { HeadSize = size });
+        }
+        return walk.Back(node.Input(0));
+    }
+
+    /// <summary>Orders that move the sequence past the heads, or keys' elements past the sequence, but never an element past its head.</summary>
+    private static bool KeepsHeads(IReadOnlyList<long> order) =>
+        order is [0, 1, 2, 3] or [0, 2, 1, 3] or [0, 2, 3, 1] or [0, 1, 3, 2] or [0, 2, 1] or [0, 1, 2] or [1, 0, 2] or [1, 0] or [0, 2, 1, 3, 4] or [1, 0, 2, 3] or [1, 2, 0, 3];
+
+    /// <summary>A Reshape to [.., heads, head size] names the head size last.</summary>
+    private static long? HeadSizeOf(Node reshape) =>
+        Constants.Integers(reshape.Input(1)) is { Length: >= 3 } shape ? shape[^1]
+        : reshape.Input(1)?.Producer is { OpType: "Concat" } join && join.Inputs.Count >= 4 ? Constants.Integers(join.Inputs[^1])?[^1]
+        : null;
+}

@@ -1,0 +1,74 @@
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.GraphRewrites.Recognition.Projections;
+
+/// <summary>Finds the projection that reads what attention gives, behind changes of layout, and follows its result to the end of its biases and LoRA.</summary>
+internal static class OutputProjection
+{
+    private const int Steps = 12;
+
+    /// <summary>The output projection.</summary>
+    /// <param name="attended">What the attention core gives.</param>
+    public static Match<Projection> Reading(Value attended)
+    {
+        Value at = attended;
+        for (int step = 0; step < Steps; step++)
+        {
+            Node[] readers = Readers(at);
+            if (at.IsGraphOutput || readers.Length == 0)
+            {
+                return Match<Projection>.Fail("the attention output does not go into an output projection", at);
+            }
+            if (readers.Length == 1 && readers[0].OpType is "Reshape" or "Transpose" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Dropout")
+            {
+                at = readers[0].Output;
+                continue;
+            }
+            return Among(readers, at);
+        }
+        return Match<Projection>.Fail("the attention output does not go into an output projection", at);
+    }
+
+    /// <summary>Nodes that read the numbers; those that read the shape do not count.</summary>
+    private static Node[] Readers(Value value) => [.. value.Uses.Where(use => use.Input != Use.Subgraph && use.Node.OpType != "Shape").Select(use => use.Node).Distinct()];
+
+    /// <summary>Of several readers, the projection beside its LoRA: the one whose result no other product reads.</summary>
+    private static Match<Projection> Among(Node[] readers, Value at)
+    {
+        if (WhyChanged(readers[0]) is { } reason && readers.Length == 1)
+        {
+            return Match<Projection>.Fail(reason, readers[0]);
+        }
+        Match<Projection>[] found = [.. readers.Select(node => End(node, at)).Where(match => !match.Success || match.Found.Result.Uses.All(use => !ProjectionKinds.Of(use.Node).Success))];
+        return found switch
+        {
+            [{ } only] => only,
+            [] => Match<Projection>.Fail("the attention output does not go into an output projection", at),
+            _ when found.FirstOrDefault(match => !match.Success) is { } failed => failed,
+            _ => Match<Projection>.Fail($"the attention output goes into {found.Length} projections", at),
+        };
+    }
+
+    private static string? WhyChanged(Node reader) => reader.OpType switch
+    {
+        "Mul" => "the attention output is multiplied before its projection (a gate): what a token adds would depend on the sequence",
+        "SimplifiedLayerNormalization" or "RMSNormalization" or "LayerNormalization" => "the attention output is normalised before its projection: what a token adds would depend on the sequence",
+        _ => null,
+    };
+
+    private static Match<Projection> End(Node node, Value source)
+    {
+        Match<Projection> projection = node.Input(0) == source ? ProjectionKinds.Of(node) : Match<Projection>.Fail("the attention output is not the first factor of a projection", node);
+        for (int step = 0; step < Steps && projection.Success && OnlyReader(projection.Found.Result) is { } next; step++)
+        {
+            if (next.OpType is not ("Add" or "Reshape") || ProjectionRecogniser.Computing(next.Output) is not { Success: true } longer || longer.Found.Node != node)
+            {
+                break;
+            }
+            projection = longer;
+        }
+        return projection;
+    }
+
+    private static Node? OnlyReader(Value value) => !value.IsGraphOutput && Readers(value) is [{ } only] && value.Uses.All(use => use.Input != Use.Subgraph) ? only : null;
+}
