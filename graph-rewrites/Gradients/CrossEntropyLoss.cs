@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
+using AlignerOnnx.GraphRewrites.Recognition.Projections;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Gradients;

@@ -26,15 +26,16 @@ internal static class Differentiator
     /// <param name="result">The value whose gradient is known.</param>
     /// <param name="resultGradient">That gradient.</param>
     /// <param name="parameters">The values whose gradients are wanted.</param>
+    /// <param name="runtime">Whose operators may be used.</param>
     /// <returns>The gradients; that of each parameter is there.</returns>
     /// <exception cref="ModelRefusedException">An operator on the way has no gradient rule, or a parameter does not reach the result.</exception>
-    public static GradientContext Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters)
+    public static GradientContext Differentiate(OnnxGraph graph, Value result, Value resultGradient, IReadOnlyList<Value> parameters, TrainingRuntime runtime = TrainingRuntime.OnnxRuntime)
     {
         Node[] order = [.. NodeOrder.Topological(graph.Nodes)];
         IReadOnlySet<Node> leading = NodeOrder.Reaching([result], graph);
         HashSet<Value> active = [.. parameters];
         Node[] path = [.. order.Where(node => leading.Contains(node) && Activate(node, active))];
-        GradientContext context = new(new OpEmitter(graph, "aligner.backward"), active);
+        GradientContext context = new(new OpEmitter(graph, "aligner.backward"), active, runtime);
         context.Accumulate(result, resultGradient);
         foreach (Node node in path.Reverse())
         {

@@ -3,12 +3,15 @@ using AlignerOnnx.Graph;
 namespace AlignerOnnx.GraphRewrites.Gradients;
 
 /// <summary>What a gradient rule sees: which inputs need a gradient, and where to put it.</summary>
-internal sealed class GradientContext(OpEmitter emit, IReadOnlySet<Value> active)
+internal sealed class GradientContext(OpEmitter emit, IReadOnlySet<Value> active, TrainingRuntime runtime)
 {
     private readonly Dictionary<Value, Value> _gradients = [];
 
     /// <summary>Adds nodes of the backward pass.</summary>
     public OpEmitter Emit => emit;
+
+    /// <summary>Whose operators may be used.</summary>
+    public TrainingRuntime Runtime => runtime;
 
     /// <summary>Whether a value depends on what is trained.</summary>
     public bool Needs(Value? value) => value is not null && active.Contains(value);

@@ -35,9 +35,9 @@ public static class TrainingGraph
     /// <param name="kind">What to compute.</param>
     /// <param name="startLayer">The first adapted layer, 0 .. L - 1.</param>
     /// <param name="tokens">N, at least 1.</param>
-    /// <param name="recompute">Whether the backward pass computes activations again, layer by layer, rather than keep them: less memory, more time. The numbers stay the same.</param>
+    /// <param name="options">How to compute it; null for the defaults.</param>
     /// <exception cref="ModelRefusedException">The model cannot be recognised, lowered or differentiated.</exception>
-    public static OnnxModel Build(OnnxModel baseModel, TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false)
+    public static OnnxModel Build(OnnxModel baseModel, TrainingGraphKind kind, int startLayer, int tokens, TrainingGraphOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(baseModel);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
@@ -52,9 +52,10 @@ public static class TrainingGraph
         (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
         if (kind != TrainingGraphKind.Logits)
         {
-            AttachLoss(model, kind, [tokenInput, gateInput], recompute);
+            AttachLoss(model, kind, [tokenInput, gateInput], options ?? new TrainingGraphOptions());
         }
         RemoveWhatIsNotRead(model.Graph);
+        model.LimitOpset(Domains.Standard, options?.Runtime == TrainingRuntime.OnnxRuntimeTraining ? Opset : long.MaxValue);
         return model;
     }
 
@@ -62,7 +63,7 @@ public static class TrainingGraph
     /// <exception cref="ModelRefusedException">The model cannot be recognised.</exception>
     public static bool CanPack(OnnxModel baseModel) => DecoderLowering.CanPack(RecognisedModel.Of(baseModel).RequireSites());
 
-    private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, bool recompute)
+    private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {
         OnnxGraph graph = model.Graph;
         CrossEntropyLoss loss = CrossEntropyLoss.Attach(model);
@@ -70,20 +71,20 @@ public static class TrainingGraph
         graph.AddOutput(loss.TargetLogProbabilities, Shapes.Declare(DataType.Float, "targets"));
         if (kind == TrainingGraphKind.Gradient)
         {
-            AddGradients(graph, loss, parameters, recompute);
+            AddGradients(graph, loss, parameters, options);
         }
     }
 
-    private static void AddGradients(OnnxGraph graph, CrossEntropyLoss loss, IReadOnlyList<Value> parameters, bool recompute)
+    private static void AddGradients(OnnxGraph graph, CrossEntropyLoss loss, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {
         HashSet<Node> forward = [.. graph.Nodes];
-        GradientContext gradients = Differentiator.Differentiate(graph, loss.Logits, loss.LogitsGradient(), parameters);
+        GradientContext gradients = Differentiator.Differentiate(graph, loss.Logits, loss.LogitsGradient(), parameters, options.Runtime);
         foreach (Value parameter in parameters)
         {
             string name = $"{parameter.Name}_gradient";
             graph.AddOutput(graph.AddNode("Identity", Domains.Standard, name, [gradients.GradientOf(parameter)], [name]).Output, parameter.Type!);
         }
-        if (recompute)
+        if (options.Recompute)
         {
             Recomputation.Apply(graph, forward, gradients);
         }

@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
+using AlignerOnnx.GraphRewrites.Recognition.Paths;
 
 namespace AlignerOnnx.GraphRewrites.Lowering;
 

@@ -40,6 +40,23 @@ public sealed class FiniteDifferenceTests
         }
     }
 
+    [TestMethod]
+    [DataRow("model-int4", 1, 2)]
+    [DataRow("model-int4", 3, 0)]
+    public void Gradient_ForTheTrainingRuntime_IsTheSame(string folder, int tokens, int startLayer)
+    {
+        OnnxModel model = ModelLoader.Load(Material.Pocket(folder));
+        OnnxModel portable = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, new TrainingGraphOptions { Runtime = TrainingRuntime.OnnxRuntimeTraining });
+        Assert.AreEqual(21, portable.Opset());
+        Assert.IsFalse(portable.Graph.Nodes.Any(node => node.OpType == "GatherBlockQuantized" && node.Name.EndsWith(".dequantised", StringComparison.Ordinal)));
+        using GraphRunner fast = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens));
+        using GraphRunner slow = new(portable);
+        Random random = new(Seed);
+        float[] p = Gaussians(random, tokens * 128, 1);
+        float[] gates = Gaussians(random, (6 - startLayer) * 4, 0.2f);
+        Closeness.AssertClose(Run(fast, p, gates, tokens, startLayer)["aligner.tokens_gradient"], Run(slow, p, gates, tokens, startLayer)["aligner.tokens_gradient"], 1e-6, "tokens");
+    }
+
     /// <summary>Exports without golden gradients: weights quantised otherwise, float16, other attention operators.</summary>
     [TestMethod]
     [DataRow("builder-0.18/llama3-int4-qdq-cpu", 64, 4, 4)]
@@ -76,7 +93,7 @@ public sealed class FiniteDifferenceTests
     public void Gradient_WithRecomputation_IsTheSame(string folder, int tokens, int startLayer)
     {
         OnnxModel model = ModelLoader.Load(Material.Pocket(folder));
-        OnnxModel again = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, recompute: true);
+        OnnxModel again = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, new TrainingGraphOptions { Recompute = true });
         using GraphRunner keeping = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens));
         using GraphRunner recomputing = new(again);
         Random random = new(Seed);

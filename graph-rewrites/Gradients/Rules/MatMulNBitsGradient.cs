@@ -38,8 +38,12 @@ internal sealed class MatMulNBitsGradient : IGradientRule
         }
         // With constant inputs alone, every weight would be de-quantised first and all of them kept alive (measured: peak 456 against 201 MB on 40 MB of int4).
         Value scales = Ordering.After(context.Emit, QuantisedViews.Scales(graph, weight), gradient);
-        return graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
-            [QuantisedViews.Elements(graph, weight), QuantisedViews.AllRows(context.Emit, weight), scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
-            NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("bits", (long)weight.Bits)).Output;
+        return context.Runtime == TrainingRuntime.OnnxRuntime
+            ? graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
+                [QuantisedViews.Elements(graph, weight), QuantisedViews.AllRows(context.Emit, weight), scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
+                NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("bits", (long)weight.Bits)).Output
+            : graph.AddNode("DequantizeLinear", Domains.Standard, name,
+                [QuantisedViews.TypedElements(graph, weight), scales, QuantisedViews.TypedZeroPoints(graph, weight)], [name],
+                NodeAttributes.Of("axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize)).Output;
     }
 }

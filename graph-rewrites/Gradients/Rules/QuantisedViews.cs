@@ -27,9 +27,36 @@ internal static class QuantisedViews
             ?? emit.Graph.AddInitializer(Tensor.Of(name, [.. Enumerable.Range(0, (int)weight.Rows).Select(row => (long)row)], weight.Rows));
     }
 
-    private static Value View(OnnxGraph graph, Value stored, params ReadOnlySpan<long> shape)
+    /// <summary>The elements as numbers of their own type, uint4 or uint8 [N, padded K].</summary>
+    public static Value TypedElements(OnnxGraph graph, QuantisedWeight weight) => View(graph, weight.Elements, TypeOf(weight), weight.Rows, weight.PaddedColumns);
+
+    /// <summary>The zero points as numbers of that type, [N, blocks]: over the same bytes where rows are not padded, else stored once more, without the padding.</summary>
+    public static Value TypedZeroPoints(OnnxGraph graph, QuantisedWeight weight)
     {
-        if (stored.Initializer!.Shape.SequenceEqual(shape.ToArray()))
+        if (weight.ZeroPoints is { } stored && weight.BlocksPerRow * weight.Bits % 8 == 0)
+        {
+            return View(graph, stored, TypeOf(weight), weight.Rows, weight.BlocksPerRow);
+        }
+        byte[]? packed = weight.ZeroPoints?.Initializer!.ReadBytes();
+        byte[] zeros = new byte[ElementTypes.ByteLength(TypeOf(weight), weight.Rows * weight.BlocksPerRow)];
+        for (long index = 0; index < weight.Rows * weight.BlocksPerRow; index++)
+        {
+            (long row, long block) = Math.DivRem(index, weight.BlocksPerRow);
+            int zero = packed is null ? 1 << (weight.Bits - 1)
+                : weight.Bits == 8 ? packed[(row * weight.ZeroPointBytesPerRow) + block]
+                : (packed[(row * weight.ZeroPointBytesPerRow) + (block / 2)] >> (int)(4 * (block % 2))) & 0xF;
+            zeros[index * weight.Bits / 8] |= (byte)(weight.Bits == 8 ? zero : zero << (int)(4 * (index % 2)));
+        }
+        return graph.AddInitializer(Tensor.Inline(graph.UniqueName($"{weight.Elements.Name}.zero_points"), TypeOf(weight), zeros, weight.Rows, weight.BlocksPerRow));
+    }
+
+    private static DataType TypeOf(QuantisedWeight weight) => weight.Bits == 4 ? DataType.Uint4 : DataType.Uint8;
+
+    private static Value View(OnnxGraph graph, Value stored, params ReadOnlySpan<long> shape) => View(graph, stored, stored.Initializer!.ElementType, shape);
+
+    private static Value View(OnnxGraph graph, Value stored, DataType type, params ReadOnlySpan<long> shape)
+    {
+        if (stored.Initializer!.ElementType == type && stored.Initializer.Shape.SequenceEqual(shape.ToArray()))
         {
             return stored;
         }
@@ -40,6 +67,7 @@ internal static class QuantisedViews
         }
         TensorProto view = stored.Initializer.Proto.Clone();
         view.Name = name;
+        view.DataType = (int)type;
         view.Dims.Clear();
         view.Dims.AddRange(shape.ToArray());
         return graph.AddInitializer(view, stored.Initializer.Folder);

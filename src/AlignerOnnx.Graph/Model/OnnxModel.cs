@@ -49,6 +49,15 @@ public sealed class OnnxModel
         }
     }
 
+    /// <summary>Imports an operator domain at most at this version; only for graphs whose operators mean the same in both.</summary>
+    public void LimitOpset(string domain, long version)
+    {
+        if (_header.OpsetImport.FirstOrDefault(i => Domains.Normalise(i.Domain) == domain) is { } import && import.Version > version)
+        {
+            import.Version = version;
+        }
+    }
+
     /// <summary>Sets one entry of the model's metadata.</summary>
     public void SetMetadata(string key, string value)
     {

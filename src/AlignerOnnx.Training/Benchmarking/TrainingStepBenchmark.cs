@@ -20,7 +20,7 @@ public static class TrainingStepBenchmark
     public static PairedResult Run(string model, int rows, int length, int tokens, int rounds, bool recompute = false, CancellationToken cancellation = default)
     {
         OnnxModel original = ModelLoader.Load(model);
-        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens, recompute);
+        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens, new TrainingGraphOptions { Recompute = recompute });
         OnnxModel forward = TrainingGraph.Build(original, TrainingGraphKind.Evaluation, StartLayer, tokens);
         using OnnxRuntimeEngine engine = new(gradient.ToBytes(), Path.GetDirectoryName(original.Path!)!, forward.ToBytes());
         TrainingBatch batch = TrainingBatch.Create([.. Enumerable.Range(0, rows).Select(row => Example(row, length))]);

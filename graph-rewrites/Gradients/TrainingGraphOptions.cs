@@ -1,0 +1,21 @@
+namespace AlignerOnnx.GraphRewrites.Gradients;
+
+/// <summary>Which runtime a training graph is for.</summary>
+public enum TrainingRuntime
+{
+    /// <summary>ONNX Runtime of this release: the fastest operators that it has.</summary>
+    OnnxRuntime,
+
+    /// <summary>ONNX Runtime Training, 1.19.2 and later: only operators that it has too, and no opset above 21.</summary>
+    OnnxRuntimeTraining,
+}
+
+/// <summary>How a training graph computes.</summary>
+public sealed record TrainingGraphOptions
+{
+    /// <summary>Whether the backward pass computes activations again, layer by layer, rather than keep them: less memory, more time, the same numbers. Default false.</summary>
+    public bool Recompute { get; init; }
+
+    /// <summary>The runtime. Default <see cref="TrainingRuntime.OnnxRuntime"/>.</summary>
+    public TrainingRuntime Runtime { get; init; }
+}
