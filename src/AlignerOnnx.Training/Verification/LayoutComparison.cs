@@ -26,6 +26,10 @@ internal sealed class LayoutComparison(OnnxModel patched, OnnxModel original, IR
                 yield return Entry(outcome, SlotLayouts.NameOf(other), new LayoutRun(injected, sites, adapter, ids, rows).AtOnce(floatActivations: true));
             }
         }
+        if (adapter.Config.Attention == "gated" && TrainedForm.Logits(original, adapter, ids, rows) is { } trained)
+        {
+            yield return Entry(outcome, "the form that is trained", trained);
+        }
         if (_layout == SlotLayout.Prefix)
         {
             yield return Entry(outcome, "rows further down the table", new LayoutRun(patched, sites, adapter, ids, rows, RowsBefore).AtOnce(floatActivations: true));
