@@ -57,7 +57,7 @@ public sealed class InspectCommandTests
         AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Shared("exports", "genai_tiny-random-gpt2-fp32"), "--json")).Expect(ExitCodes.ModelRefused);
         JsonElement site = run.Document.GetProperty("sites")[0];
         Assert.IsFalse(site.GetProperty("patchable").GetBoolean());
-        Assert.Contains("Attention", site.GetProperty("reason").GetString()!);
+        Assert.Contains("learned position embeddings", site.GetProperty("reason").GetString()!);
         Assert.Contains("what to do:", run.Errors);
     }
 

@@ -7,7 +7,7 @@ namespace AlignerOnnx.GraphRewrites.Tests;
 
 /// <summary>
 /// A graph as text that two graphs share when their outputs are computed alike: inner values are numbered in the order in which the outputs need them, constants are told
-/// apart by content, equal nodes and constants count once, what no output needs not at all; attributes are sorted and those that state a default are left out; names of
+/// apart by content, absent inputs at the end do not count, equal nodes and constants count once, what no output needs not at all; attributes are sorted and those that state a default are left out; names of
 /// nodes, types of inner values and header do not count. Graph inputs and outputs keep their names, types and defaults.
 /// </summary>
 internal sealed class CanonicalGraph
@@ -95,6 +95,10 @@ internal sealed class CanonicalGraph
     {
         NodeProto canonical = new() { OpType = node.OpType, Domain = Domains.Normalise(node.Domain) };
         canonical.Input.AddRange(node.Input.Select(Visit));
+        while (canonical.Input is [.., ""])
+        {
+            canonical.Input.RemoveAt(canonical.Input.Count - 1);
+        }
         canonical.Attribute.AddRange(node.Attribute.Where(attribute => !Defaults.Contains(Describe(node, attribute))).OrderBy(attribute => attribute.Name, StringComparer.Ordinal));
         string content = canonical.ToString();
         if (!_nodes.TryGetValue(content, out (NodeProto Node, int Number) known))

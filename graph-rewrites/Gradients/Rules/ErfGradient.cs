@@ -12,7 +12,7 @@ internal sealed class ErfGradient : IGradientRule
         OpEmitter emit = context.Emit;
         Value x = node.Input(0)!;
         Value bell = emit.Op("Exp", [emit.Op("Neg", [emit.Mul(x, x)])]);
-        Value slope = emit.Mul(bell, emit.Scalar(2 / MathF.Sqrt(MathF.PI)));
+        Value slope = emit.Mul(bell, emit.Scalar((float)(2 / Math.Sqrt(Math.PI))));
         context.Accumulate(x, emit.Mul(context.GradientOf(node.Output)!, slope));
     }
 }

@@ -8,7 +8,7 @@ namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 /// </summary>
 internal sealed class GeluGradient : IGradientRule
 {
-    private const float Cubic = 0.044715f;
+    private const double Cubic = 0.044715;
 
     public bool LooksFor(Node node) => node.Is("Gelu") || node.Is("Gelu", Domains.Microsoft) || (node.Is("FastGelu", Domains.Microsoft) && node.Input(1) is null);
 
@@ -33,11 +33,11 @@ internal sealed class GeluGradient : IGradientRule
     /// <summary>With t = tanh(u), u = sqrt(2 / pi) (x + 0.044715 x^3): (1 + t) / 2 + x (1 - t t) u' / 2, u' = sqrt(2 / pi) (1 + 3 * 0.044715 x^2).</summary>
     private static Value TanhSlope(OpEmitter emit, Value x)
     {
-        (Value one, Value half, Value factor) = (emit.Scalar(1), emit.Scalar(0.5f), emit.Scalar(MathF.Sqrt(2 / MathF.PI)));
+        (Value one, Value half, Value factor) = (emit.Scalar(1), emit.Scalar(0.5f), emit.Scalar((float)Math.Sqrt(2 / Math.PI)));
         Value square = emit.Mul(x, x);
-        Value inner = emit.Mul(emit.Mul(x, emit.Add(emit.Mul(square, emit.Scalar(Cubic)), one)), factor);
+        Value inner = emit.Mul(emit.Mul(x, emit.Add(emit.Mul(square, emit.Scalar((float)Cubic)), one)), factor);
         Value tanh = emit.Op("Tanh", [inner]);
-        Value innerSlope = emit.Mul(emit.Add(emit.Mul(square, emit.Scalar(3 * Cubic)), one), factor);
+        Value innerSlope = emit.Mul(emit.Add(emit.Mul(square, emit.Scalar((float)(3 * Cubic))), one), factor);
         Value bend = emit.Mul(emit.Mul(x, emit.Sub(one, emit.Mul(tanh, tanh))), innerSlope);
         return emit.Mul(half, emit.Add(emit.Add(tanh, one), bend));
     }

@@ -46,8 +46,11 @@ internal sealed record HeadsPath(ProjectionSlice Slice)
             {
                 return walk.Finish(projection.Found);
             }
-            string? reason = Array.Find(Kinds, kind => kind.LooksFor(walk.At)) is { } found ? found.Pass(walk) : projection.Reason;
-            if (reason is not null)
+            if (Array.Find(Kinds, each => each.LooksFor(walk.At)) is not { } kind)
+            {
+                return Match<HeadsPath>.Fail(projection);
+            }
+            if (kind.Pass(walk) is { } reason)
             {
                 return Match<HeadsPath>.Fail(reason, walk.At.Producer as object ?? walk.At);
             }

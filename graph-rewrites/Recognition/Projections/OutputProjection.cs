@@ -35,9 +35,9 @@ internal static class OutputProjection
     /// <summary>Of several readers, the projection beside its LoRA: the one whose result no other product reads.</summary>
     private static Match<Projection> Among(Node[] readers, Value at)
     {
-        if (WhyChanged(readers[0]) is { } reason && readers.Length == 1)
+        if (readers.Length == 1)
         {
-            return Match<Projection>.Fail(reason, readers[0]);
+            return WhyChanged(readers[0]) is { } reason ? Match<Projection>.Fail(reason, readers[0]) : End(readers[0], at);
         }
         Match<Projection>[] found = [.. readers.Select(node => End(node, at)).Where(match => !match.Success || match.Found.Result.Uses.All(use => !ProjectionKinds.Of(use.Node).Success))];
         return found switch

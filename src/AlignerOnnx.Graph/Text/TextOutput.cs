@@ -75,32 +75,16 @@ internal sealed class TextOutput(long? maximumElements)
     }
 
     /// <summary>Prints a list between brackets on one line.</summary>
-    public TextOutput List<T>(string open, IEnumerable<T> items, string close, Action<T> print)
-    {
-        Write(open);
-        string separator = "";
-        foreach (T item in items)
-        {
-            Write(separator);
-            print(item);
-            separator = ", ";
-        }
-        return Write(close);
-    }
+    public TextOutput List<T>(string open, IEnumerable<T> items, string close, Action<T> print) => List(open, items, ", ", close, print);
 
     /// <summary>Prints a list between brackets, one item a line where there are many.</summary>
-    public TextOutput LongList<T>(string open, IReadOnlyCollection<T> items, string close, Action<T> print)
-    {
-        if (items.Count <= ShortList)
-        {
-            return List(open, items, close, print);
-        }
-        return Indented(() => List(open, items, close, item =>
+    public TextOutput LongList<T>(string open, IReadOnlyCollection<T> items, string close, Action<T> print) => items.Count <= ShortList
+        ? List(open, items, close, print)
+        : Indented(() => List(open, items, ",", close, item =>
         {
             Line();
             print(item);
         }));
-    }
 
     /// <summary>Prints with the lines of it indented by one step more.</summary>
     public TextOutput Indented(Action print)
@@ -126,6 +110,19 @@ internal sealed class TextOutput(long? maximumElements)
 
     /// <inheritdoc/>
     public override string ToString() => _text.ToString();
+
+    private TextOutput List<T>(string open, IEnumerable<T> items, string separator, string close, Action<T> print)
+    {
+        Write(open);
+        bool first = true;
+        foreach (T item in items)
+        {
+            Write(first ? "" : separator);
+            print(item);
+            first = false;
+        }
+        return Write(close);
+    }
 
     private static string Shortest(float number) => float.IsFinite(number) ? number.ToString("R", CultureInfo.InvariantCulture) : Word(number);
 

@@ -29,18 +29,19 @@ public sealed class InjectionRuleTests
     [TestMethod]
     public void OneToken_OfTwoLayers_SplitsTheSlotByLayer() => RuleTest.Rewrites("""
         <ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
-        decoder (float16[b, s, 2] x, int32[b] lengths, int32 total) => (float16[b, s, 2] y)
+        decoder (float16[b, s, 2] x, int32[b] lengths, int32 total) => (float16[b, s, 2] z)
             <float16[2, 6] w1 = ["location": "w1"], float16[2, 6] w2 = ["location": "w2"], float16[2, 2] o1 = ["location": "o1"], float16[2, 2] o2 = ["location": "o2"]>
         {
             p1 = MatMul (x, w1)
             a1 = com.microsoft.GroupQueryAttention <num_heads = 1, kv_num_heads = 1> (p1, , , , , lengths, total)
-            x1 = MatMul (a1, o1)
-            p2 = MatMul (x1, w2)
+            r1 = MatMul (a1, o1)
+            y = Add (x, r1)
+            p2 = MatMul (y, w2)
             a2 = com.microsoft.GroupQueryAttention <num_heads = 1, kv_num_heads = 1> (p2, , , , , lengths, total)
-            y = MatMul (a2, o2)
-            z = Neg (y)
+            r2 = MatMul (a2, o2)
+            z = Add (y, r2)
         }
-        """.With("float16[b, s, 2] y)", "float16[b, s, 2] z)"), Inject(SlotLayout.OneToken), """
+        """, Inject(SlotLayout.OneToken), """
         decoder (float16[b, s, 2] x, int32[b] lengths, int32 total, float16[aligner_batch, 2, 2] "aligner.delta") => (float16[b, s, 2] z)
             <float16[2, 6] w1 = ["location": "w1"], float16[2, 6] w2 = ["location": "w2"], float16[2, 2] o1 = ["location": "o1"], float16[2, 2] o2 = ["location": "o2"],
              float16[1, 2, 2] "aligner.delta" = {32768, 32768, 32768, 32768}, int64[2] ones = {1, 1}>
@@ -48,13 +49,14 @@ public sealed class InjectionRuleTests
             delta1, delta2 = Split <axis = 1> ("aligner.delta", ones)
             p1 = MatMul (x, w1)
             a1 = com.microsoft.GroupQueryAttention <num_heads = 1, kv_num_heads = 1> (p1, , , , , lengths, total)
-            o1_ = MatMul (a1, o1)
-            x1 = Add (o1_, delta1)
-            p2 = MatMul (x1, w2)
+            r1 = MatMul (a1, o1)
+            s1 = Add (r1, delta1)
+            y = Add (x, s1)
+            p2 = MatMul (y, w2)
             a2 = com.microsoft.GroupQueryAttention <num_heads = 1, kv_num_heads = 1> (p2, , , , , lengths, total)
-            o2_ = MatMul (a2, o2)
-            y = Add (o2_, delta2)
-            z = Neg (y)
+            r2 = MatMul (a2, o2)
+            s2 = Add (r2, delta2)
+            z = Add (y, s2)
         }
         """);
 
