@@ -23,6 +23,10 @@ public static class TrainingArtifacts
         ArgumentNullException.ThrowIfNull(options);
         OnnxModel baseModel = ModelLoader.Load(model);
         Architecture architecture = Architecture.Of(RecognisedModel.Of(baseModel).RequireSites(), baseModel.Path!);
+        if (options.StartLayer >= architecture.Layers)
+        {
+            throw new ModelRefusedException("The model has no such layer", baseModel.Path, $"start layer {options.StartLayer}", $"a layer from 0 to {architecture.Layers - 1}", "name an earlier start layer");
+        }
         AdapterShape shape = new(options.Tokens, architecture.HiddenSize, architecture.Layers - options.StartLayer, architecture.QueryHeads);
         AdapterParameters start = AdapterParameters.Initial(shape, options.Seed);
         OnnxModel training = Graph(baseModel, TrainingGraphKind.Gradient, options);
