@@ -44,7 +44,7 @@ public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bit
     public static QuantisedWeight Of(Node node)
     {
         ArgumentNullException.ThrowIfNull(node);
-        return new QuantisedWeight(node, node.Attributes.Int("N", 0), node.Attributes.Int("K", 0), (int)node.Attributes.Int("bits", 4), node.Attributes.Int("block_size", 0));
+        return new QuantisedWeight(node, node.Attributes.Int("N", 0), node.Attributes.Int("K", 0), int.CreateSaturating(node.Attributes.Int("bits", 4)), node.Attributes.Int("block_size", 0));
     }
 
     /// <summary>Why the weight cannot be used; null where it can. Attributes are checked against the tensors, as crafted ones can make native code read past them.</summary>

@@ -143,7 +143,7 @@ public sealed class ModelLoaderTests
     {
         GraphProto graph = new() { Name = "test", Initializer = { tensor }, Input = { new ValueInfoProto { Name = "x" } } };
         graph.Node.AddRange(nodes);
-        File.WriteAllBytes(Path.Combine(_folder, "model.onnx"), new ModelProto { IrVersion = 10, Graph = graph }.ToByteArray());
+        File.WriteAllBytes(Path.Combine(_folder, "model.onnx"), new ModelProto { IrVersion = 10, Graph = graph, OpsetImport = { new OperatorSetIdProto { Version = 21 } } }.ToByteArray());
     }
 
     private static byte[] Field(int number, byte[] content)

@@ -7,7 +7,8 @@ namespace AlignerOnnx.Adapters;
 
 /// <summary>
 /// Says whether two models are the same for an adapter: SHA-256 over the architecture and the stored bytes of the key, value and output projections of the
-/// adapted layers (of a packed projection its query rows too). Patching does not change it; another quantisation does.
+/// adapted layers (of a packed projection its query rows too). Patching does not change it; another quantisation does. It reads all of these weights, gigabytes of a large model,
+/// so it is computed where they are read anyway (an adapter is trained or compiled), never when a model is patched.
 /// </summary>
 public static class BaseFingerprint
 {
@@ -63,7 +64,7 @@ public static class BaseFingerprint
     {
         if (Constants.Of(constant) is { } tensor)
         {
-            hash.AppendData(tensor.ReadBytes());
+            tensor.ReadParts(hash.AppendData);
         }
     }
 }

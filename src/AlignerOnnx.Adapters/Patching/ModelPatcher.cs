@@ -24,17 +24,14 @@ public static class ModelPatcher
         OnnxModel model = ModelLoader.Load(source);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         Architecture architecture = Architecture.Of(sites, model.Path!);
-        string fingerprint = BaseFingerprint.Of(sites, 0);
-        string[] others = [.. FilesBeside(model)];
-        string baseFile = model.Path!;
         SlotLayouts.Apply(model, sites, layout);
-        model.SetMetadata("aligner.base_fingerprint", fingerprint);
-        PatchFacts facts = new(SlotLayouts.NameOf(layout), SlotDocument.Of(model), fingerprint, architecture, baseFile);
+        PatchFacts facts = new(SlotLayouts.NameOf(layout), SlotDocument.Of(model), architecture, model.Path!);
         AtomicOutput.MakeFolder(destination, folder =>
         {
-            foreach (string file in others)
+            string from = Path.GetDirectoryName(model.Path!)!;
+            foreach (string file in FilesBeside(model, from))
             {
-                Bring(file, Path.Combine(folder, Path.GetFileName(file)), weights);
+                WeightFiles.Bring(from, file, folder, model.DataFiles.Contains(file) ? weights : WeightCopy.Copy);
             }
             File.WriteAllBytes(Path.Combine(folder, Path.GetFileName(model.Path!)), model.ToBytes());
             File.WriteAllBytes(Path.Combine(folder, FactsFile), JsonSerializer.SerializeToUtf8Bytes(facts.ToDocument(), PatchFactsJson.Default.PatchDocument));
@@ -42,33 +39,10 @@ public static class ModelPatcher
         return facts;
     }
 
-    /// <summary>The rest of a GenAI model folder, or the data files of a lone .onnx file.</summary>
-    private static IEnumerable<string> FilesBeside(OnnxModel model)
+    /// <summary>Names, relative to the folder: the data files, wherever they lie below it, and of a GenAI model folder the other files too.</summary>
+    private static IEnumerable<string> FilesBeside(OnnxModel model, string folder)
     {
-        string folder = Path.GetDirectoryName(model.Path!)!;
-        IEnumerable<string> names = File.Exists(Path.Combine(folder, ModelPaths.GenAIConfig))
-            ? Directory.EnumerateFiles(folder)
-            : model.Graph.Values.Where(value => value.Initializer is { IsExternal: true })
-                .Select(value => Path.Combine(folder, ExternalData.Of(value.Initializer!.Proto).Location)).Distinct();
-        foreach (string file in names.Where(file => file != model.Path))
-        {
-            yield return File.ResolveLinkTarget(file, returnFinalTarget: false) is { } target
-                ? throw new ModelRefusedException("A file of the model folder is a link", file, $"a link to {target.FullName}", "an ordinary file", "copy the file itself into the folder")
-                : file;
-        }
-    }
-
-    private static void Bring(string file, string destination, WeightCopy weights)
-    {
-        if (weights == WeightCopy.Link)
-        {
-            HardLink.Create(file, destination);
-        }
-        else
-        {
-            // .NET asks the kernel to clone the extents first, and to copy inside the kernel otherwise.
-            File.Copy(file, destination);
-            File.SetAttributes(destination, File.GetAttributes(destination) & ~FileAttributes.ReadOnly);
-        }
+        IEnumerable<string> others = File.Exists(Path.Combine(folder, ModelPaths.GenAIConfig)) ? Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)) : [];
+        return others.Where(file => file != Path.GetFileName(model.Path!) && file != FactsFile).Union(model.DataFiles);
     }
 }

@@ -7,12 +7,11 @@ namespace AlignerOnnx.Adapters;
 /// <summary>What a patched model is: its layout, its slots and the base it was made from.</summary>
 /// <param name="Layout">The slot layout, for example <c>one-token</c>.</param>
 /// <param name="Slots">The slots.</param>
-/// <param name="BaseFingerprint">The fingerprint of the base model over all layers.</param>
 /// <param name="Architecture">The sizes that an adapter depends on.</param>
 /// <param name="BaseFile">The .onnx file that was patched.</param>
-public sealed record PatchFacts(string Layout, IReadOnlyList<SlotDocument> Slots, string BaseFingerprint, Architecture Architecture, string BaseFile)
+public sealed record PatchFacts(string Layout, IReadOnlyList<SlotDocument> Slots, Architecture Architecture, string BaseFile)
 {
-    internal PatchDocument ToDocument() => new(1, Layout, Slots, BaseFingerprint, BaseFile, Architecture);
+    internal PatchDocument ToDocument() => new(1, Layout, Slots, BaseFile, Architecture);
 }
 
 /// <summary>A slot as <c>aligner.json</c> describes it.</summary>
@@ -32,7 +31,7 @@ public sealed record SlotDocument(string Name, IReadOnlyList<string> Shape)
     public override string ToString() => $"{Name} [{string.Join(", ", Shape)}]";
 }
 
-internal sealed record PatchDocument(int FormatVersion, string Layout, IReadOnlyList<SlotDocument> Slots, string BaseFingerprint, string BaseModel, Architecture Architecture);
+internal sealed record PatchDocument(int FormatVersion, string Layout, IReadOnlyList<SlotDocument> Slots, string BaseModel, Architecture Architecture);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
 [JsonSerializable(typeof(PatchDocument))]

@@ -44,16 +44,15 @@ internal sealed class PatchCommand : AlignerCommand
         }
         PatchFacts facts = ModelPatcher.Patch(parsed.GetRequiredValue(_model), destination, weights, SlotLayouts.Find(parsed.GetRequiredValue(_slots))!.Value);
         Architecture sizes = facts.Architecture;
-        output.Result(new Report(destination, facts.Layout, facts.Slots, sizes.Layers, facts.BaseFile, facts.BaseFingerprint), report =>
+        output.Result(new Report(destination, facts.Layout, facts.Slots, sizes.Layers, facts.BaseFile), report =>
         {
             output.Line($"{report.Output}");
             output.Line($"  slots             {report.Slots} at {report.Sites} attention sites: {string.Join(", ", report.Inputs)}");
             output.Line($"  base              {report.Base}");
-            output.Line($"  base fingerprint  {report.BaseFingerprint}");
         });
         return Task.FromResult(ExitCodes.Done);
     }
 
     /// <summary>What <c>aligner patch --json</c> writes.</summary>
-    private sealed record Report(string Output, string Slots, IReadOnlyList<SlotDocument> Inputs, int Sites, string Base, string BaseFingerprint);
+    private sealed record Report(string Output, string Slots, IReadOnlyList<SlotDocument> Inputs, int Sites, string Base);
 }

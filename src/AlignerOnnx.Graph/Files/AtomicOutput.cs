@@ -56,7 +56,8 @@ public static class AtomicOutput
             fill(temporary);
             foreach (string file in Directory.EnumerateFiles(temporary, "*", SearchOption.AllDirectories))
             {
-                using SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
+                // A hard-linked data file may be one that the user must not write; only Windows asks for that right to flush.
+                using SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, OperatingSystem.IsWindows() ? FileAccess.ReadWrite : FileAccess.Read);
                 RandomAccess.FlushToDisk(handle);
             }
             if (Directory.Exists(full))

@@ -18,6 +18,10 @@ internal static class GraphLinker
         foreach (ValueInfoProto output in proto.Output)
         {
             Value value = graph.Find(output.Name) ?? throw Missing($"graph output '{output.Name}'", output.Name);
+            if (value.IsGraphOutput)
+            {
+                throw new ModelRefusedException("Two graph outputs have the same name", $"output '{output.Name}'", remedy: "export the model again");
+            }
             value.Declaration = output;
             graph.AddOutput(value, output.Type);
         }
@@ -34,17 +38,19 @@ internal static class GraphLinker
     {
         foreach (ValueInfoProto input in proto.Input)
         {
+            RequireName(input.Name, "graph input");
             if (graph.Find(input.Name) is not null)
             {
-                throw new ModelRefusedException("Two graph inputs have the same name", $"input '{input.Name}'");
+                throw new ModelRefusedException("Two graph inputs have the same name", $"input '{input.Name}'", remedy: "export the model again");
             }
             graph.AddInput(input.Name, input.Type).Declaration = input;
         }
         foreach (TensorProto tensor in proto.Initializer)
         {
+            RequireName(tensor.Name, "initializer");
             if (graph.Find(tensor.Name)?.Initializer is not null)
             {
-                throw new ModelRefusedException("Two initializers have the same name", $"initializer '{tensor.Name}'");
+                throw new ModelRefusedException("Two initializers have the same name", $"initializer '{tensor.Name}'", remedy: "export the model again");
             }
             graph.AddInitializer(tensor, folder);
         }
@@ -56,6 +62,8 @@ internal static class GraphLinker
         List<Value?>[] outputs = [.. proto.Node.Select(node => (List<Value?>)[.. node.Output.Select(name => name.Length == 0 ? null : graph.NewValue(name))])];
         foreach ((NodeProto node, List<Value?> results) in proto.Node.Zip(outputs))
         {
+            NodeChecks.RequireSound(node, inFunction: false);
+            SubgraphChecks.RequireSound(node, name => graph.Find(name) is not null);
             List<Value?> inputs = [.. node.Input.Select(name => name.Length == 0 ? null : graph.Find(name) ?? throw Missing($"node '{node.Name}' ({node.OpType})", name))];
             graph.AddNode(node, inputs, results);
         }
@@ -79,6 +87,15 @@ internal static class GraphLinker
                 value.Declaration = info;
                 value.Type = info.Type;
             }
+        }
+    }
+
+    /// <summary>The empty name stands for an absent input.</summary>
+    private static void RequireName(string name, string what)
+    {
+        if (name.Length == 0)
+        {
+            throw new ModelRefusedException("A value has no name", what, "an empty name", "a name", "export the model again");
         }
     }
 

@@ -1,9 +1,11 @@
 using Google.Protobuf;
+using Microsoft.Win32.SafeHandles;
 using Onnx;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Graph;
 
-/// <summary>Reads models: parses, links, and checks what later steps rely on. Weights are not read.</summary>
+/// <summary>Reads models: parses, links, and checks what later steps and native code rely on. Weights are not read.</summary>
 public static class ModelLoader
 {
     /// <summary>The largest .onnx file that is read: protobuf itself allows no more.</summary>
@@ -14,12 +16,11 @@ public static class ModelLoader
     public static OnnxModel Load(string path)
     {
         string file = ModelPaths.FindOnnxFile(path);
-        OnnxModel model = FromProto(Parse(file), file);
-        string folder = Path.GetDirectoryName(file)!;
-        foreach (Tensor tensor in model.Graph.Values.Select(value => value.Initializer).OfType<Tensor>().Where(tensor => tensor.IsExternal))
-        {
-            ExternalData.Of(tensor.Proto).Resolve(folder, tensor.Proto.Name);
-        }
+        ModelProto proto = Parse(file);
+        HeaderChecks.RequireSound(proto, file);
+        TensorProto[] external = [.. Messages.Tensors(proto).Where(tensor => tensor.DataLocation == DataLocation.External)];
+        OnnxModel model = FromProto(proto, file);
+        ExternalDataFiles.RequireSound(external, file);
         return model;
     }
 
@@ -32,28 +33,49 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(proto);
         if (proto.Graph is null)
         {
-            throw new ModelRefusedException("The file holds no graph", path, remedy: "check that it is an .onnx file and not cut off");
+            throw NoGraph(path);
+        }
+        FunctionChecks.RequireSound(proto);
+        HashSet<string> dataFiles = new(StringComparer.Ordinal);
+        foreach (TensorProto tensor in Messages.Tensors(proto))
+        {
+            TensorChecks.RequireSound(tensor);
+            if (tensor.DataLocation == DataLocation.External)
+            {
+                dataFiles.Add(ExternalData.Of(tensor).Location);
+            }
         }
         OnnxGraph graph = GraphLinker.Link(proto.Graph, path is null ? null : Path.GetDirectoryName(Path.GetFullPath(path)));
         proto.Graph = null;
-        return new OnnxModel(proto, graph, path);
+        foreach (Node node in graph.Nodes)
+        {
+            QuantisedWeightChecks.RequireSound(node);
+        }
+        return new OnnxModel(proto, graph, path, dataFiles);
     }
 
     private static ModelProto Parse(string file)
     {
-        FileInfo info = new(file);
-        if (info.Length > MaximumFileBytes)
+        using SafeFileHandle handle = OrdinaryFile.Open(file);
+        long length = RandomAccess.GetLength(handle);
+        if (length > MaximumFileBytes)
         {
-            throw new ModelRefusedException("The .onnx file is too large", file, $"{info.Length} bytes", $"at most {MaximumFileBytes} bytes", "export the model with external data");
+            throw new ModelRefusedException("The .onnx file is too large", file, $"{length} bytes", $"at most {MaximumFileBytes} bytes", "export the model with external data");
         }
+        using FileStream stream = new(handle, FileAccess.Read);
+        MemoryEstimate.RequireModest(stream, file);
+        stream.Position = 0;
         try
         {
-            using FileStream stream = File.OpenRead(file);
-            return ModelProto.Parser.ParseFrom(stream);
+            ModelProto proto = ModelProto.Parser.ParseFrom(stream);
+            return proto.Graph is null ? throw NoGraph(file) : proto;
         }
         catch (InvalidProtocolBufferException damaged)
         {
             throw new ModelRefusedException("The file is not an ONNX model, or it is cut off", file, damaged.Message, "a complete .onnx file", "copy or export the model again", damaged);
         }
     }
+
+    private static ModelRefusedException NoGraph(string? file) => new(
+        "The file holds no graph", file, remedy: "check that it is an .onnx file and not cut off");
 }

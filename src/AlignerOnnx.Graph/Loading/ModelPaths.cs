@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace AlignerOnnx.Graph;
 
@@ -7,6 +8,8 @@ public static class ModelPaths
 {
     /// <summary>The configuration file of a GenAI model folder.</summary>
     public const string GenAIConfig = "genai_config.json";
+
+    private const long LargestConfig = 16 << 20;
 
     /// <summary>The .onnx file of a model: the file itself, the decoder that genai_config.json names, or the only .onnx file of a folder.</summary>
     /// <exception cref="ModelRefusedException">There is no such file, or more than one candidate.</exception>
@@ -29,22 +32,35 @@ public static class ModelPaths
     private static string? DecoderName(string folder)
     {
         string config = Path.Combine(folder, GenAIConfig);
-        if (!File.Exists(config))
+        if (!Path.Exists(config))
         {
             return null;
         }
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(config));
+            using JsonDocument json = JsonDocument.Parse(ReadConfig(config));
             string? name = json.RootElement.GetProperty("model").GetProperty("decoder").GetProperty("filename").GetString();
-            return name is null || Path.GetFileName(name) != name
-                ? throw new ModelRefusedException("The decoder's file name leaves the model's folder", config, name, "a plain file name")
+            return string.IsNullOrEmpty(name) || Path.GetFileName(name) != name || name is "." or ".." || name.Any(letter => letter == '\\' || char.IsControl(letter))
+                ? throw new ModelRefusedException("The decoder's file name leaves the model's folder", config, $"model.decoder.filename = {JsonSerializer.Serialize(name)}", "a plain file name", "do not use this model unless you know who made it")
                 : name;
         }
         catch (Exception malformed) when (malformed is JsonException or KeyNotFoundException or InvalidOperationException)
         {
             throw new ModelRefusedException("The model's configuration cannot be read", config, malformed.Message, "model.decoder.filename", "export the model again", malformed);
         }
+    }
+
+    private static byte[] ReadConfig(string config)
+    {
+        using SafeFileHandle handle = OrdinaryFile.Open(config);
+        if (RandomAccess.GetLength(handle) > LargestConfig)
+        {
+            throw new ModelRefusedException("The model's configuration is too large", config, $"{RandomAccess.GetLength(handle)} bytes", $"at most {LargestConfig} bytes", "export the model again");
+        }
+        using FileStream stream = new(handle, FileAccess.Read);
+        byte[] bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
     }
 
     private static string OnlyOnnxFile(string folder)

@@ -8,11 +8,12 @@ public sealed class OnnxModel
 {
     private readonly ModelProto _header;
 
-    internal OnnxModel(ModelProto header, OnnxGraph graph, string? path)
+    internal OnnxModel(ModelProto header, OnnxGraph graph, string? path, IReadOnlySet<string> dataFiles)
     {
         _header = header;
         Graph = graph;
         Path = path;
+        DataFiles = dataFiles;
     }
 
     /// <summary>The graph.</summary>
@@ -20,6 +21,9 @@ public sealed class OnnxModel
 
     /// <summary>The file it was read from; null for a model made in memory.</summary>
     public string? Path { get; }
+
+    /// <summary>The files that hold its external data, names relative to its folder.</summary>
+    public IReadOnlySet<string> DataFiles { get; }
 
     /// <summary>The ONNX IR version.</summary>
     public long IrVersion

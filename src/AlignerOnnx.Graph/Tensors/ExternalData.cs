@@ -10,87 +10,75 @@ namespace AlignerOnnx.Graph;
 /// <param name="Length">Number of bytes.</param>
 public sealed record ExternalData(string Location, long Offset, long Length)
 {
+    private const int MostCharacters = 1024;
+
     /// <summary>Reads the entries of an external tensor and checks them without opening anything.</summary>
     /// <exception cref="ModelRefusedException">An entry is missing, malformed, or leaves the model's folder.</exception>
     public static ExternalData Of(TensorProto tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         string where = $"initializer '{tensor.Name}'";
+        if (tensor.ExternalData.GroupBy(entry => entry.Key).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
+        {
+            throw new ModelRefusedException("External data has an entry twice", where, $"two entries '{twice.Key}'", "each entry once", "export the model again");
+        }
         string? location = Entry(tensor, "location");
         if (string.IsNullOrEmpty(location))
         {
             throw new ModelRefusedException("External data has no location", where, remedy: "export the model again");
         }
-        if (Path.IsPathRooted(location) || location.Contains('\\', StringComparison.Ordinal) || location.Split('/').Any(part => part is ".." or "" or "."))
+        if (Leaves(location) || Leaves(Uri.UnescapeDataString(location)))
         {
-            throw new ModelRefusedException("External data leaves the model's folder", where, location, "a file in the model's folder", "do not use this model unless you know who made it");
+            throw new ModelRefusedException("External data leaves the model's folder", where, Printable(location), "a file in the model's folder", "do not use this model unless you know who made it");
         }
-        long stored = ElementTypes.ByteLength((TensorProto.Types.DataType)tensor.DataType, ElementCount(tensor, where));
+        long stored = TensorChecks.ByteLength(tensor);
+        if ((TensorProto.Types.DataType)tensor.DataType == TensorProto.Types.DataType.String)
+        {
+            throw new ModelRefusedException("Strings cannot be external data", where, remedy: "export the model again");
+        }
         long offset = Number(tensor, "offset", 0);
         long length = Number(tensor, "length", stored);
-        if (offset < 0 || length != stored)
+        if (length != stored || offset > long.MaxValue - length)
         {
             throw new ModelRefusedException("External data does not fit the tensor", where, $"offset {offset}, length {length}", $"length {stored} for its type and shape", "export the model again");
         }
         return new ExternalData(location, offset, length);
     }
 
-    /// <summary>The full path of the data file, after checks that it is an ordinary file inside the folder and long enough.</summary>
+    /// <summary>Opens the data file, after checks that it is an ordinary file inside the folder, not behind a link, and long enough.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="tensorName">The tensor, for the refusal.</param>
     /// <exception cref="ModelRefusedException">The file is missing, a link, not an ordinary file, or too short.</exception>
-    public string Resolve(string folder, string tensorName)
+    public SafeFileHandle Open(string folder, string tensorName)
     {
-        string where = $"initializer '{tensorName}'";
-        FileInfo file = new(Path.Combine(folder, Location));
-        if (!file.Exists)
+        SafeFileHandle file = OrdinaryFile.OpenInside(folder, Location, $"initializer '{tensorName}'");
+        long length = RandomAccess.GetLength(file);
+        if (Offset <= length && Length <= length - Offset)
         {
-            throw new ModelRefusedException("A data file of the model is missing", where, $"no file {file.FullName}", "the external data beside the .onnx file", "copy the whole model folder, the data files too");
+            return file;
         }
-        if (file.LinkTarget is not null || (file.Attributes & (FileAttributes.Device | FileAttributes.Directory)) != 0)
-        {
-            throw new ModelRefusedException("A data file of the model is a link or a device", where, file.FullName, "an ordinary file", "replace it by the file itself");
-        }
-        if (Offset > file.Length || Length > file.Length - Offset)
-        {
-            throw new ModelRefusedException("A data file of the model is too short", where, $"{file.FullName} has {file.Length} bytes", $"at least {(decimal)Offset + Length} bytes", "the copy is incomplete: copy the file again");
-        }
-        return file.FullName;
+        file.Dispose();
+        throw TooShort(folder, tensorName, length);
     }
 
-    internal static byte[] Read(TensorProto tensor, string? folder)
+    internal ModelRefusedException TooShort(string folder, string tensorName, long length) => new(
+        "A data file of the model is too short", $"initializer '{tensorName}'", $"{Path.Combine(folder, Location)} has {length} bytes", $"at least {(decimal)Offset + Length} bytes", "the copy is incomplete: copy the file again");
+
+    /// <summary>Parts that climb, drives, devices of Windows, and characters that some layer below reads as an end or a separator.</summary>
+    private static bool Leaves(string location) =>
+        location.Length > MostCharacters || Path.IsPathRooted(location) || location.Any(letter => letter is '\\' or '\uFFFD' || char.IsControl(letter))
+        || (location.Length > 1 && location[1] == ':') || (OperatingSystem.IsWindows() && location.Contains(':', StringComparison.Ordinal))
+        || location.Split('/').Any(part => part is ".." or "" or "." || part.EndsWith('.') || part.EndsWith(' ') || IsDevice(part));
+
+    private static bool IsDevice(string part)
     {
-        ExternalData data = Of(tensor);
-        if (folder is null)
-        {
-            throw new InvalidOperationException($"The model was not loaded from a file; the external data of '{tensor.Name}' has no folder.");
-        }
-        using SafeFileHandle handle = File.OpenHandle(data.Resolve(folder, tensor.Name));
-        byte[] bytes = new byte[data.Length];
-        int read = 0;
-        while (read < bytes.Length)
-        {
-            int part = RandomAccess.Read(handle, bytes.AsSpan(read), data.Offset + read);
-            if (part == 0)
-            {
-                throw new ModelRefusedException("A data file of the model became shorter while it was read", $"initializer '{tensor.Name}'");
-            }
-            read += part;
-        }
-        return bytes;
+        string name = part.Split('.')[0].TrimEnd().ToUpperInvariant();
+        return name is "CON" or "PRN" or "AUX" or "NUL" or "CONIN$" or "CONOUT$"
+            || (name.Length == 4 && (name.StartsWith("COM", StringComparison.Ordinal) || name.StartsWith("LPT", StringComparison.Ordinal)) && char.IsDigit(name[3]));
     }
 
-    private static long ElementCount(TensorProto tensor, string where)
-    {
-        try
-        {
-            return tensor.Dims.Any(dimension => dimension < 0)
-                ? throw new ModelRefusedException("A tensor has a negative dimension", where, $"[{string.Join(',', tensor.Dims)}]")
-                : tensor.Dims.Aggregate(1L, (product, dimension) => checked(product * dimension));
-        }
-        catch (OverflowException overflow)
-        {
-            throw new ModelRefusedException("A tensor's size overflows", where, $"[{string.Join(',', tensor.Dims)}]", "a size that fits 63 bits", inner: overflow);
-        }
-    }
+    private static string Printable(string text) =>
+        string.Concat(text.Take(MostCharacters).Select(letter => char.IsControl(letter) ? $"\\x{(int)letter:x2}" : letter.ToString()));
 
     private static string? Entry(TensorProto tensor, string key) => tensor.ExternalData.FirstOrDefault(entry => entry.Key == key)?.Value;
 
@@ -101,6 +89,6 @@ public sealed record ExternalData(string Location, long Offset, long Length)
             ? absent
             : long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
                 ? number
-                : throw new ModelRefusedException($"External data has a malformed {key}", $"initializer '{tensor.Name}'", text, "a number that is not negative");
+                : throw new ModelRefusedException($"External data has a malformed {key}", $"initializer '{tensor.Name}'", Printable(text), "a number that is not negative and fits 63 bits", "export the model again");
     }
 }

@@ -21,7 +21,8 @@ public sealed class Tensor
     public IReadOnlyList<long> Shape => Proto.Dims;
 
     /// <summary>The number of elements.</summary>
-    public long Count => Proto.Dims.Aggregate(1L, (product, dimension) => checked(product * dimension));
+    /// <exception cref="ModelRefusedException">A dimension is negative, or the product does not fit 64 bits.</exception>
+    public long Count => TensorChecks.Count(Proto);
 
     /// <summary>The stored form, shared with the model: do not change it.</summary>
     public TensorProto Proto { get; }
@@ -36,14 +37,37 @@ public sealed class Tensor
     public static Tensor Stored(TensorProto proto) => new(proto, folder: null);
 
     /// <summary>Reads the bytes: little-endian, row-major, 4-bit elements two to a byte with the low nibble first.</summary>
-    /// <exception cref="ModelRefusedException">The stored bytes are missing or of another length than type and shape say.</exception>
+    /// <exception cref="ModelRefusedException">The stored bytes are missing, of another length than type and shape say, or more than fit an array.</exception>
     public byte[] ReadBytes()
     {
-        byte[] bytes = IsExternal ? ExternalData.Read(Proto, Folder) : InlineBytes();
-        long expected = ElementTypes.ByteLength(ElementType, Count);
-        return bytes.Length == expected
-            ? bytes
-            : throw new ModelRefusedException("A tensor's data has the wrong length", $"initializer '{Proto.Name}'", $"{bytes.Length} bytes", $"{expected} bytes", "export the model again");
+        long expected = TensorChecks.ByteLength(Proto);
+        if (expected > Array.MaxLength)
+        {
+            throw new ModelRefusedException("A tensor is too large to be read into memory", $"initializer '{Proto.Name}'", $"{expected} bytes", $"at most {Array.MaxLength} bytes", "use a model whose weights are stored in smaller parts");
+        }
+        byte[] bytes = new byte[expected];
+        int written = 0;
+        ReadParts(part =>
+        {
+            part.CopyTo(bytes.AsSpan(written));
+            written += part.Length;
+        });
+        return bytes;
+    }
+
+    /// <summary>Reads the bytes of <see cref="ReadBytes"/> one part after the other, so that a large tensor never stands in memory as a whole.</summary>
+    /// <param name="take">Takes a part; the span is valid during the call only.</param>
+    /// <exception cref="ModelRefusedException">The stored bytes are missing, or of another length than type and shape say.</exception>
+    public void ReadParts(Action<ReadOnlySpan<byte>> take)
+    {
+        ArgumentNullException.ThrowIfNull(take);
+        if (IsExternal)
+        {
+            ExternalDataReader.Read(Proto, Folder, take);
+            return;
+        }
+        TensorChecks.RequireSound(Proto);
+        take(Proto.HasRawData ? Proto.RawData.Span : InlineData.Bytes(Proto));
     }
 
     /// <summary>Reads a tensor of float32, float16 or bfloat16 as float32.</summary>
@@ -82,16 +106,4 @@ public sealed class Tensor
         tensor.Dims.AddRange(shape.ToArray());
         return tensor;
     }
-
-    private byte[] InlineBytes() => Proto switch
-    {
-        { HasRawData: true } => Proto.RawData.ToByteArray(),
-        { FloatData.Count: > 0 } => MemoryMarshal.AsBytes(Proto.FloatData.ToArray().AsSpan()).ToArray(),
-        { Int64Data.Count: > 0 } => MemoryMarshal.AsBytes(Proto.Int64Data.ToArray().AsSpan()).ToArray(),
-        { Int32Data.Count: > 0 } => ElementTypes.FromInt32Field(ElementType, Proto.Int32Data),
-        { DoubleData.Count: > 0 } => MemoryMarshal.AsBytes(Proto.DoubleData.ToArray().AsSpan()).ToArray(),
-        { Uint64Data.Count: > 0, DataType: (int)DataType.Uint32 } => MemoryMarshal.AsBytes(Proto.Uint64Data.Select(number => (uint)number).ToArray().AsSpan()).ToArray(),
-        { Uint64Data.Count: > 0 } => MemoryMarshal.AsBytes(Proto.Uint64Data.ToArray().AsSpan()).ToArray(),
-        _ => [],
-    };
 }

@@ -30,13 +30,11 @@ internal sealed class FrozenModel
     /// <summary>SHA-256 over the graph's file and its data files: a checkpoint is only continued on the very same model.</summary>
     public string ComputeHash(CancellationToken cancellation)
     {
-        string[] data = [.. _model.Graph.Values.Select(value => value.Initializer).OfType<Tensor>().Where(tensor => tensor.IsExternal)
-            .Select(tensor => ExternalData.Of(tensor.Proto).Resolve(Folder, tensor.Proto.Name)).Distinct().Order(StringComparer.Ordinal)];
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] buffer = new byte[1 << 20];
-        foreach (string file in data.Prepend(_model.Path!))
+        foreach (string file in _model.DataFiles.Order(StringComparer.Ordinal).Prepend(Path.GetFileName(_model.Path!)))
         {
-            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            using FileStream stream = new(OrdinaryFile.OpenInside(Folder, file, file), FileAccess.Read, bufferSize: 0);
             for (int read = stream.Read(buffer); read > 0; read = stream.Read(buffer))
             {
                 cancellation.ThrowIfCancellationRequested();
