@@ -51,5 +51,5 @@ public static class TrainingArtifacts
 
     private static IEnumerable<string> DataFiles(OnnxModel model) =>
         model.Graph.Values.Select(value => value.Initializer).OfType<Tensor>().Where(tensor => tensor.IsExternal)
-            .Select(tensor => ExternalData.Of(tensor.Proto).Resolve(tensor.Folder!, tensor.Proto.Name)).Distinct();
+            .Select(tensor => Path.Combine(tensor.Folder!, ExternalData.Of(tensor.Proto).Location)).Distinct();
 }
