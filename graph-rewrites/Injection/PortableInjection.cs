@@ -21,6 +21,12 @@ public static class PortableInjection
 
     internal static void Apply(OnnxGraph graph, IReadOnlyList<AttentionSite> sites)
     {
+        if (sites.FirstOrDefault(site => site.Key.Projection.Matrix?.Quantisation is not null || site.Value.Projection.Matrix?.Quantisation is not null) is { } quantised)
+        {
+            // A second reader of the stored weight keeps ONNX Runtime from fusing DequantizeLinear and MatMul: the base model's own numbers would change.
+            throw new ModelRefusedException("Portable slots would change how ONNX Runtime computes the model", quantised.Key.Projection.Node.ToString(), "a weight behind DequantizeLinear, which is fused only while one product reads it",
+                "weights that are stored as they are or for MatMulNBits", "patch with --slots many-token, which gives the same results");
+        }
         AttentionSite any = sites[0];
         DataType type = any.ElementType;
         Value tokens = Slots.Add(graph, Tokens, type, ["aligner_tokens", any.HiddenSize], 1, any.HiddenSize);

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
@@ -12,5 +13,5 @@ internal static class AttentionCores
     ];
 
     /// <summary>Whether a node is an attention core: a fused operator, or a Softmax of scores whose probabilities are multiplied with values.</summary>
-    public static bool IsCore(Node node) => Fused.Contains(node.OpType) || (node.Is("Softmax") && DecomposedScores.Of(node) is not null && DecomposedScores.ProductWithValues(node) is not null);
+    public static bool IsCore(Node node) => Fused.Contains(node.OpType) || DecomposedAttentionRecogniser.IsCore(node);
 }

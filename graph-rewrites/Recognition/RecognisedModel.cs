@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
@@ -11,9 +12,6 @@ public sealed record AttentionCore(int Layer, Node Core, Match<AttentionSite> Ma
 /// <summary>The attention cores of a model in execution order.</summary>
 public sealed class RecognisedModel
 {
-    private static readonly IAttentionRecogniser[] Recognisers =
-        [new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new PackedAttentionRecogniser(), new PagedAttentionRecogniser(), new StandardAttentionRecogniser(), new DecomposedAttentionRecogniser()];
-
     private RecognisedModel(OnnxModel model, IReadOnlyList<AttentionCore> cores)
     {
         Model = model;
@@ -30,11 +28,16 @@ public sealed class RecognisedModel
     public static RecognisedModel Of(OnnxModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
+        IAttentionRecogniser[] recognisers =
+        [
+            new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new PackedAttentionRecogniser(), new PagedAttentionRecogniser(), new StandardAttentionRecogniser(),
+            new DecomposedAttentionRecogniser(model),
+        ];
         List<AttentionCore> cores = [];
         (string Reason, Node Culprit)? foreign = ModelFamily.WhyNot(model.Graph);
         foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
         {
-            IAttentionRecogniser? recogniser = Array.Find(Recognisers, r => r.LooksFor(node));
+            IAttentionRecogniser? recogniser = Array.Find(recognisers, r => r.LooksFor(node));
             Match<AttentionSite> match = recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node);
             cores.Add(new AttentionCore(cores.Count, node, match.Success && foreign is { } why ? Match<AttentionSite>.Fail(why.Reason, why.Culprit) : match));
         }

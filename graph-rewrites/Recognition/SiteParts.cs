@@ -74,8 +74,8 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
         {
             QueryOperand = Operand is null ? null : Operand with { Factor = (float)Carried(Query) },
             QueryObstacle = QueryObstacle,
-            QueryNormalization = NormalizationInside.Query ?? OverHead(Query.Normalization),
-            KeyNormalization = NormalizationInside.Key ?? OverHead(Key.Normalization),
+            QueryNormalization = OverHead(NormalizationInside.Query ?? Query.Normalization),
+            KeyNormalization = OverHead(NormalizationInside.Key ?? Key.Normalization),
             Scores = Scores,
             Cache = Cache,
             Attended = Attended,

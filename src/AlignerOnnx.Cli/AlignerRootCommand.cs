@@ -18,6 +18,7 @@ internal static class AlignerRootCommand
         root.Subcommands.Add(new GenerateCommand());
         root.Subcommands.Add(new AdapterCommand());
         root.Subcommands.Add(new ServeCommand());
+        root.Subcommands.Add(new KeyCommand());
         root.Subcommands.Add(new TrainCommand());
         root.Subcommands.Add(new EvalCommand());
         root.Subcommands.Add(new DemoCommand());

@@ -36,6 +36,9 @@ public sealed class ChatModel : IDisposable
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextLength => _config.MaxLength;
 
+    /// <summary>How many token numbers the model knows, as its configuration says.</summary>
+    public int VocabularySize => _config.VocabularySize;
+
     /// <summary>The inputs that an adapter may set; empty for a model that is not patched.</summary>
     public IReadOnlyList<Slot> Slots { get; }
 

@@ -4,7 +4,7 @@ using AlignerOnnx.Graph;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>The facts of a model folder's genai_config.json that this library needs, checked before any native code sees the folder.</summary>
-internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength)
+internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize)
 {
     private const string FileName = "genai_config.json";
     private const long LargestFile = 16 << 20;
@@ -23,7 +23,7 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new ModelRefusedException($"{FileName} is not a GenAI configuration", path, e.Message,
-                "model.decoder.filename and model.context_length", "Export the model with the ONNX Runtime GenAI model builder", e);
+                "model.decoder.filename, model.context_length and model.vocab_size", "Export the model with the ONNX Runtime GenAI model builder", e);
         }
     }
 
@@ -39,7 +39,7 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
         {
             throw new ModelRefusedException("The context is too short to generate anything", path, $"{Math.Min(context, longest)} tokens", "2 or more");
         }
-        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest));
+        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32());
     }
 
     private static string DecoderInside(string folder, string file, string path)

@@ -4,7 +4,8 @@ namespace AlignerOnnx.GenAI;
 /// <param name="Id">The token's number in the vocabulary.</param>
 /// <param name="Text">The text that this token completes. Empty where a character or a possible stop string is not complete yet, and for the end token.</param>
 /// <param name="Finish">Why the answer ends with this token; <see cref="FinishReason.None"/> where it goes on.</param>
-public readonly record struct GeneratedToken(int Id, string Text, FinishReason Finish);
+/// <param name="Logprobs">How likely it and its alternatives were; null unless asked for.</param>
+public readonly record struct GeneratedToken(int Id, string Text, FinishReason Finish, TokenLogprobs? Logprobs = null);
 
 /// <summary>Why an answer ended.</summary>
 public enum FinishReason

@@ -57,7 +57,7 @@ internal static class GenerationLoop
         SetIfGiven("top_p", request.TopP);
         SetIfGiven("top_k", request.TopK);
         SetIfGiven("random_seed", request.Seed);
-        return new Generator(native.Model, parameters);
+        return request.Guidance is { } guidance ? CreateGuided(native, parameters, guidance) : new Generator(native.Model, parameters);
 
         void SetIfGiven(string option, double? value)
         {
@@ -68,25 +68,42 @@ internal static class GenerationLoop
         }
     }
 
+    private static Generator CreateGuided(NativeModel native, GeneratorParams parameters, Guidance guidance)
+    {
+        try
+        {
+            parameters.SetGuidance(guidance.NativeKind, guidance.NativeText());
+            return new Generator(native.Model, parameters);
+        }
+        catch (OnnxRuntimeGenAIException e)
+        {
+            throw new GuidanceRefusedException(e.Message, e);
+        }
+    }
+
     private static IEnumerable<GeneratedToken> Steps(
         NativeModel native, Generator generator, GenerationRequest request, int maxLength, CancellationToken cancellation)
     {
         HashSet<int> ends = [.. native.Tokenizer.GetEosTokenIds()];
         StopFilter filter = new(request.StopStrings);
         using TokenizerStream decoder = native.Tokenizer.CreateStream();
+        LogitSteering? steering = LogitSteering.For(request);
+        using NativeLogits logits = new(generator);
         for (int length = request.PromptIds.Count + 1; length <= maxLength; length++)
         {
             cancellation.ThrowIfCancellationRequested();
+            steering?.Prepare(logits);
             generator.GenerateNextToken();
             int id = generator.GetNextTokens()[0];
+            TokenLogprobs? logprobs = steering?.Count(id);
             if (ends.Contains(id))
             {
-                yield return new GeneratedToken(id, filter.Flush(), FinishReason.Stop);
+                yield return new GeneratedToken(id, filter.Flush(), FinishReason.Stop, logprobs);
                 yield break;
             }
             string text = filter.Push(decoder.Decode(id));
             FinishReason finish = filter.Stopped ? FinishReason.Stop : length == maxLength ? FinishReason.Length : FinishReason.None;
-            yield return new GeneratedToken(id, finish == FinishReason.Length ? text + filter.Flush() : text, finish);
+            yield return new GeneratedToken(id, finish == FinishReason.Length ? text + filter.Flush() : text, finish, logprobs);
             if (finish != FinishReason.None)
             {
                 yield break;

@@ -24,6 +24,21 @@ public sealed record GenerationRequest
     /// <summary>Makes drawing repeatable; not negative.</summary>
     public int? Seed { get; init; }
 
+    /// <summary>Added to the logits of tokens by their number, each -100 to 100; none by default.</summary>
+    public IReadOnlyDictionary<int, float> LogitBias { get; init; } = new Dictionary<int, float>();
+
+    /// <summary>Taken from the logits of tokens that the answer holds already, -2 to 2; 0 by default.</summary>
+    public float PresencePenalty { get; init; }
+
+    /// <summary>Taken from the logits of tokens once for each time that the answer holds them, -2 to 2; 0 by default.</summary>
+    public float FrequencyPenalty { get; init; }
+
+    /// <summary>How many of the likeliest tokens to tell with each token, 0 to 20; null (the default) tells no log-probabilities at all.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>The form that the answer must have; null (the default) for any.</summary>
+    public Guidance? Guidance { get; init; }
+
     /// <summary>The answer ends before the first of these; none by default.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
@@ -40,6 +55,10 @@ public sealed record GenerationRequest
         ThrowUnless(TopP is null or (> 0 and <= 1), nameof(TopP), TopP, "above 0, at most 1");
         ThrowUnless(TopK is null or >= 1, nameof(TopK), TopK, "at least 1");
         ThrowUnless(Seed is null or >= 0, nameof(Seed), Seed, "0 or more");
+        ThrowUnless(LogitBias.All(bias => bias is { Key: >= 0, Value: >= -100 and <= 100 }), nameof(LogitBias), LogitBias.Count, "token numbers with biases of -100 to 100");
+        ThrowUnless(PresencePenalty is >= -2 and <= 2, nameof(PresencePenalty), PresencePenalty, "-2 to 2");
+        ThrowUnless(FrequencyPenalty is >= -2 and <= 2, nameof(FrequencyPenalty), FrequencyPenalty, "-2 to 2");
+        ThrowUnless(TopLogprobs is null or (>= 0 and <= 20), nameof(TopLogprobs), TopLogprobs, "0 to 20");
         if (StopStrings.Any(string.IsNullOrEmpty))
         {
             throw new ArgumentException("A stop string is empty.", nameof(StopStrings));

@@ -44,12 +44,23 @@ public static class AlignerServer
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
         });
-        builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        if (options.JsonLogs)
+        {
+            builder.Logging.AddJsonConsole();
+        }
+        else
+        {
+            builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        }
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
         builder.Services.AddRoutingCore();
+        OpenTelemetrySetup.Add(builder.Services);
         // Made by a factory, since the container disposes only what it made itself.
         builder.Services.AddSingleton(_ => parts);
+        builder.Services.AddSingleton(provider => new JobRunner(parts, options, provider.GetRequiredService<ILogger<JobRunner>>()));
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<JobRunner>());
         AddWatchedFolder(builder.Services, options, parts);
         return builder;
     }

@@ -13,11 +13,16 @@ internal sealed class ServerParts : IDisposable
         {
             State = Opened(new StateFolder(options.StateFolder));
             Database = Opened(new StateDatabase(Path.Combine(State.Root, "state.db")));
+            Blobs = new BlobStore(State.Folder("blobs"), Database);
+            Blobs.Sweep();
             Chat = Opened(new ChatModel(options.ModelFolder));
             Engine = new GeneratorPerRequest(Chat);
-            Adapters = new AdapterRegistry(State, Database, Engine, options, TimeProvider.System);
+            Adapters = new AdapterRegistry(State, Database, Blobs, Engine, options, TimeProvider.System);
             Models = new ModelRegistry(Adapters, options, TimeProvider.System);
+            Files = new FileStore(Database, Blobs, options.MaxStoredBytes, TimeProvider.System);
+            Jobs = new JobStore(Database, TimeProvider.System);
             Admission = Opened(new Admission(options));
+            Telemetry = Opened(new ServerTelemetry(Admission, Adapters));
             PublishGiven(options.Adapters);
         }
         catch
@@ -31,6 +36,12 @@ internal sealed class ServerParts : IDisposable
 
     internal StateDatabase Database { get; }
 
+    internal BlobStore Blobs { get; }
+
+    internal FileStore Files { get; }
+
+    internal JobStore Jobs { get; }
+
     internal ChatModel Chat { get; }
 
     internal ITextEngine Engine { get; }
@@ -40,6 +51,8 @@ internal sealed class ServerParts : IDisposable
     internal ModelRegistry Models { get; }
 
     internal Admission Admission { get; }
+
+    internal ServerTelemetry Telemetry { get; }
 
     public void Dispose()
     {

@@ -27,17 +27,38 @@ public sealed record ServingOptions
     /// <summary>The largest upload of an adapter or a data file in bytes, 1 KiB to 1 GiB; 64 MiB by default.</summary>
     public long MaxUploadBytes { get; init; } = 64 << 20;
 
+    /// <summary>How many bytes of uploaded data files are kept in all, 1 KiB to 1 TiB; 4 GiB by default.</summary>
+    public long MaxStoredBytes { get; init; } = 4L << 30;
+
+    /// <summary>The program that trains, with the arguments that come before <c>train</c>: the aligner tool. Null (the default) refuses fine-tuning jobs.</summary>
+    public IReadOnlyList<string>? TrainingProgram { get; init; }
+
     /// <summary>The http addresses to listen on; port 0 takes a free one. Default: loopback, port 5080.</summary>
     public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:5080"];
 
-    /// <summary>The key that clients must send as a bearer token; null (the default) for none, which only loopback addresses allow.</summary>
+    /// <summary>A key of the role admin that clients send as a bearer token; null (the default) for none.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>Further keys, by their hashes; none by default. Without any key only loopback addresses are allowed.</summary>
+    public IReadOnlyList<ApiKey> Keys { get; init; } = [];
+
+    /// <summary>Whether logs are JSON lines; false by default. Prompts and answers are in neither form.</summary>
+    public bool JsonLogs { get; init; }
+
+    /// <summary>How long running requests may take to end when the server is stopped, 0 to 1 hour; 30 s by default.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The most tokens of a prompt, at least 1; by default as many as the model's context has.</summary>
+    public int MaxPromptTokens { get; init; } = int.MaxValue;
 
     /// <summary>The largest request body in bytes, 1 KiB to 1 GiB; 1 MiB by default.</summary>
     public long MaxBodyBytes { get; init; } = 1 << 20;
 
     /// <summary>The most tokens that one answer may have, at least 1; 4096 by default.</summary>
     public int MaxTokens { get; init; } = 4096;
+
+    /// <summary>The most answers to one request (its prompts times n), 1 to 128; 8 by default.</summary>
+    public int MaxChoices { get; init; } = 8;
 
     /// <summary>How many answers are generated at once, 1 to 1024; 4 by default.</summary>
     public int MaxConcurrency { get; init; } = 4;
@@ -51,6 +72,9 @@ public sealed record ServingOptions
     /// <summary>The base model's name with its default applied.</summary>
     internal string BaseName => BaseModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(ModelFolder)));
 
+    /// <summary>Every key that lets in.</summary>
+    internal IReadOnlyList<ApiKey> AllKeys => ApiKey is null ? Keys : [new ApiKey("api-key", KeyRole.Admin, Serving.ApiKey.HashOf(ApiKey)), .. Keys];
+
     /// <summary>Checks every value, and that strangers cannot reach the server without a key.</summary>
     /// <exception cref="ArgumentException">A value is outside its range, a name is taken twice, or an address needs a key.</exception>
     internal void Check()
@@ -59,13 +83,18 @@ public sealed record ServingOptions
         ThrowUnless(MaxBodyBytes is >= 1024 and <= 1 << 30, nameof(MaxBodyBytes), MaxBodyBytes, "1 KiB to 1 GiB");
         ThrowUnless(MaxResidentAdapters is >= 1 and <= 1_000_000, nameof(MaxResidentAdapters), MaxResidentAdapters, "1 to 1,000,000");
         ThrowUnless(MaxUploadBytes is >= 1024 and <= 1 << 30, nameof(MaxUploadBytes), MaxUploadBytes, "1 KiB to 1 GiB");
+        ThrowUnless(MaxStoredBytes is >= 1024 and <= 1L << 40, nameof(MaxStoredBytes), MaxStoredBytes, "1 KiB to 1 TiB");
+        ThrowUnless(TrainingProgram is null or { Count: > 0 }, nameof(TrainingProgram), "an empty list", "a program, or null");
         ThrowUnless(MaxTokens >= 1, nameof(MaxTokens), MaxTokens, "at least 1");
+        ThrowUnless(MaxChoices is >= 1 and <= 128, nameof(MaxChoices), MaxChoices, "1 to 128");
         ThrowUnless(MaxConcurrency is >= 1 and <= 1024, nameof(MaxConcurrency), MaxConcurrency, "1 to 1024");
         ThrowUnless(QueueLength is >= 0 and <= 65536, nameof(QueueLength), QueueLength, "0 to 65536");
         ThrowUnless(RequestTimeout >= TimeSpan.FromMilliseconds(1) && RequestTimeout <= TimeSpan.FromDays(1), nameof(RequestTimeout), RequestTimeout, "1 ms to 1 day");
         ThrowUnless(ApiKey is null || !string.IsNullOrWhiteSpace(ApiKey), nameof(ApiKey), "a blank key", "a key, or null");
+        ThrowUnless(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= TimeSpan.FromHours(1), nameof(DrainTimeout), DrainTimeout, "0 to 1 hour");
+        ThrowUnless(MaxPromptTokens >= 1, nameof(MaxPromptTokens), MaxPromptTokens, "at least 1");
         CheckNames();
-        ListenAddress.Check(Urls, ApiKey is not null);
+        ListenAddress.Check(Urls, AllKeys.Count > 0);
     }
 
     private void CheckNames()

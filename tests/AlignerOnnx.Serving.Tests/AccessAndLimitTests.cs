@@ -70,7 +70,7 @@ public sealed class AccessAndLimitTests
     }
 
     [TestMethod]
-    public async Task Timeout_BodyNeverCompletes_Is504()
+    public async Task Timeout_BodyNeverCompletes_Is408()
     {
         await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { RequestTimeout = TimeSpan.FromMilliseconds(200) });
         using TcpClient client = new();
@@ -79,7 +79,7 @@ public sealed class AccessAndLimitTests
         await stream.WriteAsync("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{\"model\":"u8.ToArray());
         byte[] answer = new byte[4096];
         int count = await stream.ReadAsync(answer);
-        StringAssert.StartsWith(Encoding.UTF8.GetString(answer, 0, count), "HTTP/1.1 504");
+        StringAssert.StartsWith(Encoding.UTF8.GetString(answer, 0, count), "HTTP/1.1 408");
     }
 
     [TestMethod]

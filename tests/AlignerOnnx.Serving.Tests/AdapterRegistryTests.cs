@@ -231,9 +231,15 @@ public sealed class AdapterRegistryTests
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        while (!await condition())
+        // A net, so that a failure does not hang the suite.
+        for (int i = 0; i < 600; i++)
         {
+            if (await condition())
+            {
+                return;
+            }
             await Task.Delay(100);
         }
+        Assert.Fail("it never happened");
     }
 }

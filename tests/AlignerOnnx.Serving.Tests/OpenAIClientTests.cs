@@ -1,5 +1,6 @@
 using System.ClientModel;
 using System.Text;
+using System.Text.Json;
 using OpenAI.Chat;
 using OpenAI.Models;
 
@@ -100,5 +101,99 @@ public sealed class OpenAIClientTests
     {
         ClientResult<ChatCompletion>[] results = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)])));
         Assert.HasCount(1, results.Select(r => r.Value.Content[0].Text).Distinct().ToArray());
+    }
+
+    [TestMethod]
+    public async Task Complete_JsonSchema_AnswersInThatForm()
+    {
+        ChatCompletionOptions options = new()
+        {
+            ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat("colour", BinaryData.FromString("""{"type":"object","properties":{"colour":{"enum":["red","blue"]}},"required":["colour"],"additionalProperties":false}"""), jsonSchemaIsStrict: true),
+        };
+        ChatCompletion completion = await s_server.Chat().CompleteChatAsync([new UserChatMessage("Which colour?")], options);
+        Assert.IsTrue(JsonDocument.Parse(completion.Content[0].Text).RootElement.GetProperty("colour").GetString() is "red" or "blue");
+    }
+
+    [TestMethod]
+    public async Task Complete_Logprobs_AreOfEachTokenAndStreamedAlike()
+    {
+        ChatCompletionOptions options = new() { IncludeLogProbabilities = true, TopLogProbabilityCount = 3, MaxOutputTokenCount = 6 };
+        ChatCompletion whole = await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], options);
+        Assert.HasCount(whole.Usage.OutputTokenCount, whole.ContentTokenLogProbabilities);
+        foreach (ChatTokenLogProbabilityDetails token in whole.ContentTokenLogProbabilities)
+        {
+            Assert.HasCount(3, token.TopLogProbabilities);
+            Assert.IsLessThanOrEqualTo(0, token.LogProbability);
+            Assert.AreEqual(token.Token, token.TopLogProbabilities[0].Token);
+        }
+        List<float> streamed = [];
+        await foreach (StreamingChatCompletionUpdate update in s_server.Chat().CompleteChatStreamingAsync([new UserChatMessage(Question)], options))
+        {
+            streamed.AddRange(update.ContentTokenLogProbabilities.Select(token => token.LogProbability));
+        }
+        CollectionAssert.AreEqual(whole.ContentTokenLogProbabilities.Select(token => token.LogProbability).ToArray(), streamed);
+    }
+
+    [TestMethod]
+    public async Task Complete_LogitBias_ChangesTheAnswer()
+    {
+        ChatCompletion plain = await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], new ChatCompletionOptions { IncludeLogProbabilities = true, TopLogProbabilityCount = 1, MaxOutputTokenCount = 1 });
+        ChatCompletionOptions options = new() { MaxOutputTokenCount = 1 };
+        // The biased token's number is what the tokenizer says of its text.
+        using AlignerOnnx.GenAI.ChatModel model = new(RunningServer.Pocket.ModelFolder);
+        options.LogitBiases[model.Encode(plain.Content[0].Text)[0]] = -100;
+        ChatCompletion biased = await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], options);
+        Assert.AreNotEqual(plain.Content[0].Text, biased.Content.FirstOrDefault()?.Text);
+    }
+
+    [TestMethod]
+    public async Task Complete_SeveralChoices_EachWithItsIndex()
+    {
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"pocket\",\"n\":3,\"temperature\":1.5,\"seed\":4,\"messages\":[{{\"role\":\"user\",\"content\":\"{Question}\"}}]}}");
+        JsonElement body = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement;
+        CollectionAssert.AreEqual(new[] { 0, 1, 2 }, body.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("index").GetInt32()).ToArray());
+        Assert.IsGreaterThan(1, body.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("message").GetProperty("content").GetString()).Distinct().Count());
+    }
+
+    [TestMethod]
+    [DataRow("\"The pig lives in a\"", 1)]
+    [DataRow("[\"The pig\",\"The cow\"]", 2)]
+    [DataRow("[5,6,7]", 1)]
+    [DataRow("[[5,6],[7]]", 2)]
+    public async Task Completions_EachFormOfPrompt_IsAnswered(string prompt, int expected)
+    {
+        JsonElement body = await CompleteAsync($"{{\"model\":\"pocket\",\"prompt\":{prompt},\"max_tokens\":5,\"logprobs\":2}}");
+        JsonElement[] choices = [.. body.GetProperty("choices").EnumerateArray()];
+        Assert.HasCount(expected, choices);
+        foreach (JsonElement choice in choices)
+        {
+            JsonElement logprobs = choice.GetProperty("logprobs");
+            Assert.AreEqual(logprobs.GetProperty("tokens").GetArrayLength(), logprobs.GetProperty("text_offset").GetArrayLength());
+        }
+        Assert.AreEqual("text_completion", body.GetProperty("object").GetString());
+    }
+
+    [TestMethod]
+    [DataRow("{\"model\":\"pocket\"}", "prompt")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":[]}", "prompt")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":\"\"}", "prompt")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":[-1]}", "prompt")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":[99999999]}", "prompt")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":\"a\",\"echo\":true}", "echo")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":\"a\",\"suffix\":\"b\"}", "suffix")]
+    [DataRow("{\"model\":\"pocket\",\"prompt\":\"a\",\"best_of\":3}", "best_of")]
+    public async Task Completions_Bad_Is400AndNamesTheParameter(string body, string param)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync(body, path: "/v1/completions");
+        JsonElement error = await RefusalTests.ErrorOf(response, System.Net.HttpStatusCode.BadRequest);
+        Assert.AreEqual(param, error.GetProperty("param").GetString());
+    }
+
+    private static async Task<JsonElement> CompleteAsync(string body)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync(body, path: "/v1/completions");
+        string text = await response.Content.ReadAsStringAsync();
+        Assert.AreEqual(System.Net.HttpStatusCode.OK, response.StatusCode, text);
+        return JsonDocument.Parse(text).RootElement;
     }
 }

@@ -29,7 +29,8 @@ public sealed class RefusalTests
     [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0].role")]
     [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":5}]}", "messages[0].content")]
     [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "messages[0].content")]
-    [DataRow("{\"model\":\"pocket\",\"n\":2," + Messages + "}", "n")]
+    [DataRow("{\"model\":\"pocket\",\"n\":0," + Messages + "}", "n")]
+    [DataRow("{\"model\":\"pocket\",\"n\":9," + Messages + "}", "n")]
     [DataRow("{\"model\":\"pocket\",\"temperature\":3," + Messages + "}", "temperature")]
     [DataRow("{\"model\":\"pocket\",\"top_p\":0," + Messages + "}", "top_p")]
     [DataRow("{\"model\":\"pocket\",\"max_tokens\":0," + Messages + "}", "max_tokens")]
@@ -37,7 +38,17 @@ public sealed class RefusalTests
     [DataRow("{\"model\":\"pocket\",\"stop\":[\"\"]," + Messages + "}", "stop")]
     [DataRow("{\"model\":\"pocket\",\"stop\":3," + Messages + "}", "stop")]
     [DataRow("{\"model\":\"pocket\",\"tools\":[{\"type\":\"function\"}]," + Messages + "}", "tools")]
-    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_object\"}," + Messages + "}", "response_format")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"xml\"}," + Messages + "}", "response_format")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_schema\"}," + Messages + "}", "response_format")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"nothing\"}}}," + Messages + "}", "response_format")]
+    [DataRow("{\"model\":\"pocket\",\"structured_outputs\":{\"regex\":\"[\"}," + Messages + "}", "response_format")]
+    [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"x\":1}," + Messages + "}", "logit_bias")]
+    [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"5\":101}," + Messages + "}", "logit_bias")]
+    [DataRow("{\"model\":\"pocket\",\"top_logprobs\":3," + Messages + "}", "top_logprobs")]
+    [DataRow("{\"model\":\"pocket\",\"logprobs\":true,\"top_logprobs\":21," + Messages + "}", "top_logprobs")]
+    [DataRow("{\"model\":\"pocket\",\"presence_penalty\":3," + Messages + "}", "presence_penalty")]
+    [DataRow("{\"model\":\"pocket\",\"store\":true," + Messages + "}", "store")]
+    [DataRow("{\"model\":\"pocket\",\"made_up\":1," + Messages + "}", "made_up")]
     public async Task Post_BadBody_Is400AndNamesTheParameter(string body, string? param)
     {
         using HttpResponseMessage response = await s_server.PostAsync(body);

@@ -49,6 +49,9 @@ public sealed class GoldenCase
     /// <summary>The absolute tolerance that the case states for an array.</summary>
     public double Tolerance(string array) => _facts.RootElement.GetProperty("tolerance").GetProperty(array).GetProperty("atol").GetDouble();
 
+    /// <summary>How far the reference's own logits move when it computes in float16.</summary>
+    public double Float16Difference => _facts.RootElement.GetProperty("float16_logits_max_diff").GetDouble();
+
     public double Scalar(string name) => _facts.RootElement.GetProperty("scalars_float64").GetProperty(name).GetDouble();
 
     public double AdamW(string setting) => _facts.RootElement.GetProperty("adamw").GetProperty(setting).GetDouble();

@@ -72,14 +72,25 @@ public static class AdapterCompiler
         }
     }
 
+    /// <summary>Whether a layout takes an adapter: <c>one-token</c> one gated token, <c>prefix</c> concat adapters of all layers, the others gated ones.</summary>
+    public static bool Takes(SlotLayout layout, AdapterConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return layout switch
+        {
+            SlotLayout.OneToken => config is { Attention: "gated", NumTokens: 1 },
+            SlotLayout.Prefix => config is { Attention: "concat", StartLayer: 0 },
+            _ => config.Attention == "gated",
+        };
+    }
+
     private static void RequireTaken(AdapterConfig config, SlotLayout layout)
     {
-        bool concat = config.Attention == "concat";
-        if (concat != (layout == SlotLayout.Prefix) || (layout == SlotLayout.OneToken && config.NumTokens != 1))
+        if (!Takes(layout, config))
         {
-            string layoutName = SlotLayouts.NameOf(layout);
-            throw new AdapterRefusedException($"The adapter does not fit {layoutName} slots", $"adapter of {config.BaseModelNameOrPath}", $"{config.NumTokens} tokens, {config.Attention}",
-                layout switch { SlotLayout.OneToken => "one token, gated", SlotLayout.Prefix => "concat", _ => "gated" },
+            throw new AdapterRefusedException($"The adapter does not fit {SlotLayouts.NameOf(layout)} slots", $"adapter of {config.BaseModelNameOrPath}",
+                $"{config.NumTokens} tokens, {config.Attention}, from layer {config.StartLayer}",
+                layout switch { SlotLayout.OneToken => "one token, gated", SlotLayout.Prefix => "concat, from layer 0", _ => "gated" },
                 $"patch the model with --slots {SlotLayouts.NameOf(LayoutFor(config))}");
         }
     }

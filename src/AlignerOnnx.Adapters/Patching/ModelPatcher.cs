@@ -11,6 +11,8 @@ public static class ModelPatcher
     /// <summary>The file that says what was patched.</summary>
     public const string FactsFile = "aligner.json";
 
+    private const long LargestFacts = 1 << 20;
+
     /// <summary>Patches a model.</summary>
     /// <param name="source">A model folder or an .onnx file.</param>
     /// <param name="destination">The folder to make; it must not exist, or be empty.</param>
@@ -37,6 +39,27 @@ public static class ModelPatcher
             File.WriteAllBytes(Path.Combine(folder, FactsFile), JsonSerializer.SerializeToUtf8Bytes(facts.ToDocument(), PatchFactsJson.Default.PatchDocument));
         });
         return facts;
+    }
+
+    /// <summary>The .onnx file that a patched model was made from, where it still exists; null where not.</summary>
+    /// <param name="patched">A patched model folder or its .onnx file.</param>
+    /// <exception cref="ModelRefusedException">There is no such model, or its facts are malformed.</exception>
+    public static string? BaseFileOf(string patched)
+    {
+        FileInfo facts = new(Path.Combine(Path.GetDirectoryName(ModelPaths.FindOnnxFile(patched))!, FactsFile));
+        if (!facts.Exists)
+        {
+            return null;
+        }
+        try
+        {
+            PatchDocument? document = facts.Length <= LargestFacts ? JsonSerializer.Deserialize(File.ReadAllBytes(facts.FullName), PatchFactsJson.Default.PatchDocument) : throw new JsonException($"{facts.Length} bytes");
+            return document?.BaseModel is { Length: > 0 } file && File.Exists(file) ? file : null;
+        }
+        catch (JsonException malformed)
+        {
+            throw new ModelRefusedException("The facts of the patched model are malformed", facts.FullName, malformed.Message, "what `aligner patch` wrote", "patch the base model again", malformed);
+        }
     }
 
     /// <summary>Names, relative to the folder: the data files, wherever they lie below it, and of a GenAI model folder the other files too.</summary>

@@ -13,6 +13,11 @@ internal sealed class ServeCommand : AlignerCommand
     private readonly Option<string?> _state = new("--state") { Description = "The folder that keeps pushed adapters, files and jobs; without it they go when the server stops.", HelpName = "DIR" };
     private readonly Option<string[]> _urls = new("--urls") { Description = "Addresses to listen on; port 0 takes a free one.", HelpName = "URL", DefaultValueFactory = _ => ["http://127.0.0.1:5080"] };
     private readonly Option<string?> _key = new("--api-key") { Description = $"The key that clients must send; needed to listen beyond loopback. Also read from {ServerOptions.KeyVariable}.", HelpName = "KEY" };
+    private readonly Option<string?> _keys = new("--keys") { Description = "A file of further keys with roles; made with: aligner key add.", HelpName = "FILE" };
+    private readonly Option<bool> _jsonLogs = new("--json-logs") { Description = "Write logs as JSON lines." };
+    private readonly Option<int> _maxTokens = CommonOptions.Whole("--max-tokens", "The most tokens of one answer.", standard: 4096, least: 1);
+    private readonly Option<int> _queue = CommonOptions.Whole("--queue", "Requests that may wait; further ones are told to come back.", standard: 32, least: 0, most: 65536);
+    private readonly Option<int> _timeout = CommonOptions.Whole("--timeout", "The longest time of a request in seconds.", standard: 300, least: 1, most: 86400);
     private readonly Option<string?> _name = new("--name") { Description = "The base model's name; default: its folder's name.", HelpName = "NAME" };
     private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time.", standard: 4, least: 1, most: 256);
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
@@ -24,6 +29,11 @@ internal sealed class ServeCommand : AlignerCommand
         Options.Add(_state);
         Options.Add(_urls);
         Options.Add(_key);
+        Options.Add(_keys);
+        Options.Add(_jsonLogs);
+        Options.Add(_maxTokens);
+        Options.Add(_queue);
+        Options.Add(_timeout);
         Options.Add(_name);
         Options.Add(_concurrency);
         Options.Add(_anyBase);
@@ -41,8 +51,14 @@ internal sealed class ServeCommand : AlignerCommand
             AdapterFolder = parsed.GetValue(_adapters),
             AnyBase = parsed.GetValue(_anyBase),
             StateFolder = parsed.GetValue(_state),
+            TrainingProgram = ThisTool(),
             Urls = parsed.GetValue(_urls)!,
             ApiKey = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(ServerOptions.KeyVariable),
+            Keys = parsed.GetValue(_keys) is { } keys ? ApiKeyFile.Read(keys) : [],
+            JsonLogs = parsed.GetValue(_jsonLogs),
+            MaxTokens = parsed.GetValue(_maxTokens),
+            QueueLength = parsed.GetValue(_queue),
+            RequestTimeout = TimeSpan.FromSeconds(parsed.GetValue(_timeout)),
             MaxConcurrency = parsed.GetValue(_concurrency),
         });
         await using (server.ConfigureAwait(false))
@@ -53,6 +69,13 @@ internal sealed class ServeCommand : AlignerCommand
             await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
         }
         return ExitCodes.Done;
+    }
+
+    /// <summary>How this very tool is started again: by the .NET host where that runs it, else as a program.</summary>
+    private static string[] ThisTool()
+    {
+        string host = Environment.ProcessPath!;
+        return Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase) ? [host, "exec", typeof(ServeCommand).Assembly.Location] : [host];
     }
 
     /// <summary>Ctrl-C is the ordinary end of a server, no failure.</summary>

@@ -8,5 +8,6 @@ internal sealed class TrainCommand : Command
     public TrainCommand() : base("train", "Train an adapter.")
     {
         Subcommands.Add(new TrainSftCommand());
+        Subcommands.Add(new TrainArtifactsCommand());
     }
 }

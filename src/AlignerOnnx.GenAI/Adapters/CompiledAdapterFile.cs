@@ -9,7 +9,12 @@ internal static class CompiledAdapterFile
     private const int MostParameters = 65536;
     private const int MostDimensions = 16;
 
-    internal static IReadOnlyList<Slot> Read(string path)
+    internal static IReadOnlyList<Slot> Read(string path) => Read(path, static (_, slot, _, _) => slot);
+
+    /// <summary>As <see cref="Read(string)"/>, with the values.</summary>
+    internal static IReadOnlyList<(Slot Slot, byte[] Values)> ReadValues(string path) => Read(path, static (file, slot, start, bytes) => (slot, file.Content(start, bytes)));
+
+    private static List<T> Read<T>(string path, Func<FlatBufferFile, Slot, long, int, T> take)
     {
         if (!File.Exists(path))
         {
@@ -18,7 +23,7 @@ internal static class CompiledAdapterFile
         try
         {
             using SafeFileHandle handle = File.OpenHandle(path);
-            return Parameters(new FlatBufferFile(handle, RandomAccess.GetLength(handle)), path);
+            return Parameters(new FlatBufferFile(handle, RandomAccess.GetLength(handle)), path, take);
         }
         catch (InvalidDataException e)
         {
@@ -26,7 +31,7 @@ internal static class CompiledAdapterFile
         }
     }
 
-    private static List<Slot> Parameters(FlatBufferFile file, string path)
+    private static List<T> Parameters<T>(FlatBufferFile file, string path, Func<FlatBufferFile, Slot, long, int, T> take)
     {
         if (file.Length < 12 || file.Identifier != "TORT")
         {
@@ -43,7 +48,7 @@ internal static class CompiledAdapterFile
         {
             throw new InvalidDataException($"it claims {count} parameters");
         }
-        return [.. Enumerable.Range(0, count).Select(i => Parameter(file, file.Offset(start + (4L * i))))];
+        return [.. Enumerable.Range(0, count).Select(i => Parameter(file, file.Offset(start + (4L * i)), take))];
     }
 
     private static void RequireVersion(FlatBufferFile file, string path)
@@ -57,18 +62,18 @@ internal static class CompiledAdapterFile
         }
     }
 
-    private static Slot Parameter(FlatBufferFile file, long table)
+    private static T Parameter<T>(FlatBufferFile file, long table, Func<FlatBufferFile, Slot, long, int, T> take)
     {
         string name = file.Text(file.Offset(Required(file, table, 0, "name")));
         long[] dimensions = Dimensions(file, file.Field(table, 1));
         long typeField = file.Field(table, 2);
         int type = typeField == 0 ? 0 : file.Int32(typeField);
-        (_, int bytes) = file.Vector(file.Offset(Required(file, table, 3, "values")), 1);
+        (long values, int bytes) = file.Vector(file.Offset(Required(file, table, 3, "values")), 1);
         if (ElementSize(type) is int size && Product(dimensions) * size != bytes)
         {
             throw new InvalidDataException($"parameter {name}, {Slot.Describe(type, dimensions)}, has {bytes} bytes");
         }
-        return new Slot(name, type, dimensions);
+        return take(file, new Slot(name, type, dimensions), values, bytes);
     }
 
     private static long[] Dimensions(FlatBufferFile file, long field)

@@ -44,6 +44,9 @@ internal sealed class FlatBufferFile(SafeFileHandle file, long length)
         return count <= LongestName ? Encoding.UTF8.GetString(Bytes(start, count)) : throw Damaged(at, $"a name has {count} bytes");
     }
 
+    /// <summary>The bytes of a vector, whose place <see cref="Vector"/> has checked.</summary>
+    internal byte[] Content(long start, int count) => Bytes(start, count);
+
     internal int Int32(long at) => BinaryPrimitives.ReadInt32LittleEndian(Bytes(at, 4));
 
     internal long Int64(long at) => BinaryPrimitives.ReadInt64LittleEndian(Bytes(at, 8));

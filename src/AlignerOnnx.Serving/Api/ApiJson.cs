@@ -7,6 +7,8 @@ namespace AlignerOnnx.Serving;
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     NumberHandling = JsonNumberHandling.Strict, MaxDepth = 32)]
 [JsonSerializable(typeof(ChatCompletionRequest))]
+[JsonSerializable(typeof(CompletionRequest))]
+[JsonSerializable(typeof(Completion))]
 [JsonSerializable(typeof(ChatCompletion))]
 [JsonSerializable(typeof(ChatCompletionChunk))]
 [JsonSerializable(typeof(ModelList))]
@@ -19,4 +21,13 @@ namespace AlignerOnnx.Serving;
 [JsonSerializable(typeof(DeletedObject))]
 [JsonSerializable(typeof(VersionChoice))]
 [JsonSerializable(typeof(LoraRequest))]
+[JsonSerializable(typeof(FileObject))]
+[JsonSerializable(typeof(ListObject<FileObject>), TypeInfoPropertyName = "ListObjectFileObject")]
+[JsonSerializable(typeof(JobRequest))]
+[JsonSerializable(typeof(JobObject))]
+[JsonSerializable(typeof(ListObject<JobObject>), TypeInfoPropertyName = "ListObjectJobObject")]
+[JsonSerializable(typeof(ListObject<JobEventObject>), TypeInfoPropertyName = "ListObjectJobEventObject")]
+[JsonSerializable(typeof(ListObject<JobCheckpointObject>), TypeInfoPropertyName = "ListObjectJobCheckpointObject")]
+[JsonSerializable(typeof(Dictionary<string, string>))]
+[JsonSerializable(typeof(Dictionary<string, double>))]
 internal sealed partial class ApiJson : JsonSerializerContext;

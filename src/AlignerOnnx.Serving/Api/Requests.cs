@@ -1,13 +1,12 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace AlignerOnnx.Serving;
 
-/// <summary>The body of a chat completion request, field by field as in the OpenAI API.</summary>
-internal sealed record ChatCompletionRequest
+/// <summary>What chat completions and completions share: how to generate.</summary>
+internal abstract record GenerationBody
 {
     public string? Model { get; init; }
-
-    public IReadOnlyList<RequestMessage>? Messages { get; init; }
 
     public double? Temperature { get; init; }
 
@@ -17,8 +16,6 @@ internal sealed record ChatCompletionRequest
     public int? TopK { get; init; }
 
     public int? MaxTokens { get; init; }
-
-    public int? MaxCompletionTokens { get; init; }
 
     public long? Seed { get; init; }
 
@@ -35,17 +32,41 @@ internal sealed record ChatCompletionRequest
 
     public double? FrequencyPenalty { get; init; }
 
-    public bool? Logprobs { get; init; }
+    /// <summary>Biases by token number, as text.</summary>
+    public Dictionary<string, double>? LogitBias { get; init; }
 
-    public JsonElement? LogitBias { get; init; }
+    /// <summary>Adapters to use together, beside the base model's name in <see cref="Model"/>.</summary>
+    public IReadOnlyList<AdapterPart>? Adapters { get; init; }
 
-    public JsonElement? Tools { get; init; }
-
-    public JsonElement? Functions { get; init; }
-
-    public JsonElement? Audio { get; init; }
+    /// <summary>vLLM's way to ask for a form: json, regex or grammar.</summary>
+    public StructuredOutputs? StructuredOutputs { get; init; }
 
     public ResponseFormat? ResponseFormat { get; init; }
+
+    /// <summary>Everything that has no field here.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Others { get; set; }
+}
+
+/// <summary>The body of a chat completion request, field by field as in the OpenAI API.</summary>
+internal sealed record ChatCompletionRequest : GenerationBody
+{
+    public IReadOnlyList<RequestMessage>? Messages { get; init; }
+
+    public int? MaxCompletionTokens { get; init; }
+
+    public bool? Logprobs { get; init; }
+
+    public int? TopLogprobs { get; init; }
+}
+
+/// <summary>The body of a completion request.</summary>
+internal sealed record CompletionRequest : GenerationBody
+{
+    /// <summary>A string, a list of strings, a list of token numbers, or a list of such lists.</summary>
+    public JsonElement? Prompt { get; init; }
+
+    public int? Logprobs { get; init; }
 }
 
 internal sealed record RequestMessage
@@ -56,6 +77,16 @@ internal sealed record RequestMessage
     public JsonElement? Content { get; init; }
 }
 
+/// <summary>An adapter in a blend.</summary>
+internal sealed record AdapterPart
+{
+    /// <summary>NAME, NAME@VERSION or NAME@ALIAS.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>1 (the default) is the adapter as it was trained, 0 none of it.</summary>
+    public double? Scale { get; init; }
+}
+
 internal sealed record StreamOptions
 {
     public bool? IncludeUsage { get; init; }
@@ -64,4 +95,20 @@ internal sealed record StreamOptions
 internal sealed record ResponseFormat
 {
     public string? Type { get; init; }
+
+    public JsonSchemaFormat? JsonSchema { get; init; }
+}
+
+internal sealed record JsonSchemaFormat
+{
+    public JsonElement? Schema { get; init; }
+}
+
+internal sealed record StructuredOutputs
+{
+    public JsonElement? Json { get; init; }
+
+    public string? Regex { get; init; }
+
+    public string? Grammar { get; init; }
 }

@@ -4,7 +4,7 @@ namespace AlignerOnnx.Serving;
 
 internal sealed record ChatCompletion(string Id, string Object, long Created, string Model, string SystemFingerprint, IReadOnlyList<Choice> Choices, Usage Usage);
 
-internal sealed record Choice(int Index, AnswerMessage Message, string FinishReason);
+internal sealed record Choice(int Index, AnswerMessage Message, ChatLogprobs? Logprobs, string FinishReason);
 
 internal sealed record AnswerMessage(string Role, string Content);
 
@@ -15,7 +15,11 @@ internal sealed record ChatCompletionChunk(string Id, string Object, long Create
     public Usage? Usage { get; init; }
 }
 
-internal sealed record ChunkChoice(int Index, Delta Delta, string? FinishReason);
+internal sealed record ChunkChoice(int Index, Delta Delta, string? FinishReason)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ChatLogprobs? Logprobs { get; init; }
+}
 
 internal sealed record Delta
 {
@@ -25,6 +29,22 @@ internal sealed record Delta
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Content { get; init; }
 }
+
+internal sealed record ChatLogprobs(IReadOnlyList<TokenLikelihood> Content);
+
+internal sealed record TokenLikelihood(string Token, float Logprob, IReadOnlyList<int> Bytes, IReadOnlyList<TokenLikelihood>? TopLogprobs);
+
+/// <summary>The answer to a completion request; as an event of a stream, one choice with a piece of text.</summary>
+internal sealed record Completion(string Id, string Object, long Created, string Model, string SystemFingerprint, IReadOnlyList<CompletionChoice> Choices)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Usage? Usage { get; init; }
+}
+
+internal sealed record CompletionChoice(int Index, string Text, CompletionLogprobs? Logprobs, string? FinishReason);
+
+internal sealed record CompletionLogprobs(
+    IReadOnlyList<string> Tokens, IReadOnlyList<float> TokenLogprobs, IReadOnlyList<IReadOnlyDictionary<string, float>> TopLogprobs, IReadOnlyList<int> TextOffset);
 
 internal sealed record Usage(int PromptTokens, int CompletionTokens)
 {

@@ -14,6 +14,10 @@ internal sealed class Admission(ServingOptions options) : IDisposable
         QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
     });
 
+    internal long Active => options.MaxConcurrency - (_limiter.GetStatistics()?.CurrentAvailablePermits ?? 0);
+
+    internal long Waiting => _limiter.GetStatistics()?.CurrentQueuedCount ?? 0;
+
     internal async Task<IDisposable> EnterAsync(HttpResponse response, CancellationToken cancellation)
     {
         RateLimitLease lease = await _limiter.AcquireAsync(1, cancellation);

@@ -6,7 +6,7 @@ namespace AlignerOnnx.Serving;
 /// <summary>Answers failures with error objects.</summary>
 internal static partial class ErrorHandling
 {
-    internal static async Task Run(HttpContext context, RequestDelegate next, ILogger logger)
+    internal static async Task Run(HttpContext context, RequestDelegate next, ILogger logger, ServerTelemetry telemetry)
     {
         try
         {
@@ -18,16 +18,19 @@ internal static partial class ErrorHandling
         }
         catch (ApiException e) when (!context.Response.HasStarted)
         {
+            telemetry.Refused(e.Status);
             await WriteAsync(context, e);
         }
         catch (RefusedException e) when (!context.Response.HasStarted)
         {
+            telemetry.Refused(StatusCodes.Status400BadRequest);
             await WriteAsync(context, ApiException.Refused(e));
         }
 #pragma warning disable CA1031 // One request's failure, of whatever kind, must not end the server.
         catch (Exception e) when (!context.Response.HasStarted)
 #pragma warning restore CA1031
         {
+            telemetry.Refused(StatusCodes.Status500InternalServerError);
             LogFailure(logger, e);
             await WriteAsync(context, Unexpected());
         }

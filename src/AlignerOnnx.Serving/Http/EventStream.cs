@@ -1,14 +1,9 @@
-using System.Text.Json;
-
 namespace AlignerOnnx.Serving;
 
 /// <summary>Writes server-sent events, each sent at once.</summary>
 internal sealed class EventStream(HttpResponse response)
 {
-    internal Task WriteAsync(ChatCompletionChunk chunk, CancellationToken cancellation) =>
-        SendAsync(JsonSerializer.Serialize(chunk, ApiJson.Default.ChatCompletionChunk), cancellation);
-
-    internal Task WriteErrorAsync(ApiException error, CancellationToken cancellation) => SendAsync(ErrorHandling.ToJson(error), cancellation);
+    internal Task WriteAsync(string json, CancellationToken cancellation) => SendAsync(json, cancellation);
 
     internal Task EndAsync(CancellationToken cancellation) => SendAsync("[DONE]", cancellation);
 

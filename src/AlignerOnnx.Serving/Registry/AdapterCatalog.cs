@@ -24,11 +24,6 @@ internal sealed class AdapterCatalog(StateDatabase database, TimeProvider time)
             versions[row.GetString(0)].ToDictionary(version => version.Number), aliases[row.GetString(0)].ToDictionary(pair => pair.Alias, pair => pair.Number, StringComparer.Ordinal)), only);
     }
 
-    /// <summary>Every hash that some version refers to.</summary>
-    internal HashSet<string> Hashes() => [.. database.Query("SELECT DISTINCT sha256 FROM version_files", row => row.GetString(0))];
-
-    internal bool RefersToFile(string sha256) => database.Query("SELECT 1 FROM version_files WHERE sha256 = $hash LIMIT 1", _ => true, ("$hash", sha256)).Count > 0;
-
     internal bool RefersToDigest(string digest) => database.Query("SELECT 1 FROM versions WHERE digest = $digest LIMIT 1", _ => true, ("$digest", digest)).Count > 0;
 
     /// <summary>Adds a version, makes it the current one and sets the aliases, all at once.</summary>

@@ -17,17 +17,15 @@ internal sealed class AdapterRegistry
     private readonly string _baseName;
     private volatile ImmutableDictionary<string, AdapterState> _adapters;
 
-    internal AdapterRegistry(StateFolder state, StateDatabase database, ITextEngine engine, ServingOptions options, TimeProvider time)
+    internal AdapterRegistry(StateFolder state, StateDatabase database, BlobStore blobs, ITextEngine engine, ServingOptions options, TimeProvider time)
     {
         _state = state;
         _catalog = new AdapterCatalog(database, time);
-        _blobs = new BlobStore(state.Folder("blobs"));
+        _blobs = blobs;
         _resident = new ResidentAdapters(engine, options.MaxResidentAdapters);
         Folding = new AdapterFolding(options.ModelFolder, options.AnyBase, _blobs, state);
         _baseName = options.BaseName;
         _adapters = _catalog.Read().ToImmutableDictionary(adapter => adapter.Name, StringComparer.Ordinal);
-        // What an upload left that was cut off before its version was recorded.
-        _blobs.Sweep(_catalog.Hashes());
     }
 
     internal AdapterFolding Folding { get; }
@@ -226,9 +224,9 @@ internal sealed class AdapterRegistry
     {
         foreach (AdapterVersion version in gone)
         {
-            foreach (AdapterFile file in version.Files.Where(file => !_catalog.RefersToFile(file.Sha256)))
+            foreach (AdapterFile file in version.Files)
             {
-                _blobs.Delete(file.Sha256);
+                _blobs.DeleteUnreferenced(file.Sha256);
             }
             if (!_catalog.RefersToDigest(version.Digest))
             {

@@ -9,16 +9,22 @@ internal sealed class ModelRegistry(AdapterRegistry adapters, ServingOptions opt
 
     internal ServedModel? Find(string name) => name == options.BaseName ? Base : adapters.Resolve(name) is { } version ? ToModel(name, version) : null;
 
-    /// <summary>Keeps what the name means now for one request, to its end.</summary>
-    /// <exception cref="ApiException">There is no such model.</exception>
-    internal ModelLease Acquire(string name)
+    /// <summary>Keeps what the name means now, and the adapters that shall be blended into it, for one request, to its end.</summary>
+    /// <exception cref="ApiException">There is no such model, or the adapters cannot be blended.</exception>
+    internal ModelLease Acquire(string name, IReadOnlyList<AdapterPart>? blend)
     {
+        if (blend is { Count: > 0 })
+        {
+            return name == options.BaseName
+                ? AdapterBlending.Acquire(adapters, name, blend)
+                : throw ApiException.Invalid($"With adapters, model must be the base model, '{options.BaseName}'.", "model");
+        }
         if (name == options.BaseName)
         {
             return new ModelLease(name, [], null, null);
         }
         (AdapterVersion version, IDisposable lease) = adapters.Acquire(name) ?? throw ApiException.NoSuchModel(name);
-        return new ModelLease(name, [version], version.Digest, lease);
+        return new ModelLease(name, [(version, 1)], version.Digest, lease);
     }
 
     private ServedModel Base => new(options.BaseName, options.BaseName, null, _started);
@@ -35,13 +41,18 @@ internal sealed record ServedModel(string Name, string Root, string? Parent, Dat
 
 /// <summary>What one request runs on, kept until it is disposed.</summary>
 /// <param name="Name">The name that the request used.</param>
-/// <param name="Versions">The adapter versions behind it; none for the base model.</param>
+/// <param name="Parts">The adapter versions behind it and their scales; none for the base model.</param>
 /// <param name="EngineKey">The engine's name of their values; null for the base model.</param>
 /// <param name="Lease">What keeps them.</param>
-internal sealed record ModelLease(string Name, IReadOnlyList<AdapterVersion> Versions, string? EngineKey, IDisposable? Lease) : IDisposable
+internal sealed record ModelLease(string Name, IReadOnlyList<(AdapterVersion Version, double Scale)> Parts, string? EngineKey, IDisposable? Lease) : IDisposable
 {
     /// <summary>What answered, for the client: <c>fp_base</c>, or the versions with the beginning of their hash.</summary>
-    internal string Fingerprint => Versions is [] ? "fp_base" : $"fp_{string.Join('+', Versions.Select(version => $"{version.Id}:{version.Digest[..12]}"))}";
+    internal string Fingerprint => Parts is [] ? "fp_base" : $"fp_{string.Join('+', Parts.Select(Describe))}";
+
+    internal IEnumerable<AdapterVersion> Versions => Parts.Select(part => part.Version);
+
+    private static string Describe((AdapterVersion Version, double Scale) part) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{part.Version.Id}:{part.Version.Digest[..12]}{(part.Scale == 1 ? "" : $"*{part.Scale}")}");
 
     public void Dispose() => Lease?.Dispose();
 }

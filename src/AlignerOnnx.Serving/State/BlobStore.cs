@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace AlignerOnnx.Serving;
 
 /// <summary>Files named by the SHA-256 of their content: written once, complete or not at all, never changed.</summary>
-internal sealed class BlobStore(string root)
+internal sealed class BlobStore(string root, StateDatabase database)
 {
     /// <summary>Takes a file over: it is moved in, or deleted where its content is there already.</summary>
     internal Blob Take(string file)
@@ -33,11 +33,19 @@ internal sealed class BlobStore(string root)
             : throw new IOException($"The stored file {hash} is damaged: its SHA-256 differs. Publish the version again.");
     }
 
-    internal void Delete(string hash) => File.Delete(PathOf(hash));
-
-    /// <summary>Deletes every file that nothing refers to.</summary>
-    internal void Sweep(IReadOnlySet<string> referred)
+    /// <summary>Deletes a file unless something in the database refers to it.</summary>
+    internal void DeleteUnreferenced(string hash)
     {
+        if (database.Query("SELECT 1 FROM version_files WHERE sha256 = $hash UNION ALL SELECT 1 FROM files WHERE sha256 = $hash LIMIT 1", _ => true, ("$hash", hash)).Count == 0)
+        {
+            File.Delete(PathOf(hash));
+        }
+    }
+
+    /// <summary>Deletes every file that nothing refers to: what an upload left that was cut off before it was recorded.</summary>
+    internal void Sweep()
+    {
+        HashSet<string> referred = [.. database.Query("SELECT sha256 FROM version_files UNION SELECT sha256 FROM files", row => row.GetString(0))];
         foreach (string file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).Where(file => !referred.Contains(Path.GetFileName(file))))
         {
             File.Delete(file);

@@ -39,6 +39,50 @@ internal static class Migrations
             PRIMARY KEY (name, alias),
             FOREIGN KEY (name, number) REFERENCES versions(name, number)) STRICT;
         """,
+        """
+        CREATE TABLE files (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            created INTEGER NOT NULL) STRICT;
+        CREATE INDEX files_by_hash ON files (sha256);
+        CREATE TABLE jobs (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            status TEXT NOT NULL,
+            model TEXT NOT NULL,
+            method TEXT NOT NULL,
+            hyperparameters TEXT NOT NULL,
+            suffix TEXT,
+            seed INTEGER NOT NULL,
+            training_file TEXT NOT NULL,
+            validation_file TEXT,
+            adapter TEXT NOT NULL,
+            metadata TEXT,
+            created INTEGER NOT NULL,
+            finished INTEGER,
+            result TEXT,
+            result_file TEXT,
+            trained_tokens INTEGER,
+            final_step INTEGER,
+            final_loss REAL,
+            validation_loss REAL,
+            error_code TEXT,
+            error_message TEXT,
+            process INTEGER,
+            process_started INTEGER) STRICT;
+        CREATE TABLE job_events (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            job TEXT NOT NULL,
+            level TEXT NOT NULL,
+            type TEXT NOT NULL,
+            message TEXT NOT NULL,
+            data TEXT,
+            created INTEGER NOT NULL) STRICT;
+        CREATE INDEX job_events_by_job ON job_events (job, number);
+        """,
     ];
 
     internal static void Apply(StateDatabase database) => database.InTransaction(() =>

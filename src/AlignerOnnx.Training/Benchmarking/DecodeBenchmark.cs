@@ -2,7 +2,6 @@ using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
-using Microsoft.ML.OnnxRuntime;
 
 namespace AlignerOnnx.Training;
 
@@ -23,7 +22,7 @@ public static class DecodeBenchmark
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(rewritten).RequireSites();
         SlotLayouts.Apply(rewritten, sites, SlotLayout.OneToken);
         float[] numbers = [.. Enumerable.Range(0, sites.Count * (int)sites[0].HiddenSize).Select(i => 0.01f * ((i % 7) - 3))];
-        using OrtValue delta = OrtValue.CreateTensorValueFromMemory(numbers, [1, sites.Count, sites[0].HiddenSize]);
+        using SlotValues delta = new([new AdapterParameter(OneTokenInjection.Slot, sites[0].ElementType, [1, sites.Count, sites[0].HiddenSize], FloatEncoding.ToBytes(numbers, sites[0].ElementType))]);
         using DecoderSession baseSession = new(original);
         using DecoderSession controlSession = new(original);
         using DecoderSession patchedSession = new(rewritten);
@@ -31,10 +30,10 @@ public static class DecodeBenchmark
         using DecoderSession.Step basePast = baseSession.Run(prompt, 1);
         using DecoderSession.Step controlPast = controlSession.Run(prompt, 1);
         using DecoderSession.Step patchedPast = patchedSession.Run(prompt, 1);
-        void Base() => baseSession.Run([5], 1, basePast, PastLength).Dispose();
-        void Control() => controlSession.Run([5], 1, controlPast, PastLength).Dispose();
-        void Patched() => patchedSession.Run([5], 1, patchedPast, PastLength).Dispose();
-        void Adapted() => patchedSession.Run([5], 1, patchedPast, PastLength, delta).Dispose();
+        void Base() => baseSession.Run([5], 1, basePast).Dispose();
+        void Control() => controlSession.Run([5], 1, controlPast).Dispose();
+        void Patched() => patchedSession.Run([5], 1, patchedPast).Dispose();
+        void Adapted() => patchedSession.Run([5], 1, patchedPast, delta).Dispose();
         return (PairedBenchmark.Run(Base, Control, Patched, rounds, warmUps: 12, cancellation), PairedBenchmark.Run(Base, Control, Adapted, rounds, warmUps: 12, cancellation));
     }
 }

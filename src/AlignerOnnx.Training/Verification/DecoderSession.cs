@@ -1,45 +1,48 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace AlignerOnnx.Training;
 
-/// <summary>A decoder in plain ONNX Runtime, with its key/value cache and, where it has slots, an adapter's values.</summary>
+/// <summary>A decoder in plain ONNX Runtime, of any attention form, with its key/value cache and, where it has slots, an adapter's values.</summary>
 public sealed class DecoderSession : IDisposable
 {
+    private const string InputIds = "input_ids";
+    private const string Logits = "logits";
+    private const int RoomOfSlidingCache = 256;
+
     private readonly InferenceSession _session;
     private readonly RunOptions _run = new();
     private readonly (string Input, string Output)[] _cache;
     private readonly AttentionSite _site;
+    private readonly int _room;
 
     /// <summary>Opens a decoder.</summary>
-    /// <param name="model">The model; it may have been rewritten in memory.</param>
-    /// <exception cref="ModelRefusedException">ONNX Runtime cannot run it.</exception>
-    public DecoderSession(OnnxModel model)
+    /// <param name="model">The model, patched or not; it may have been rewritten in memory.</param>
+    /// <param name="floatActivations">Compute int4 and int8 projections with float32 activations (accuracy level 1), whatever the model says.</param>
+    /// <exception cref="ModelRefusedException">It is not recognised, or ONNX Runtime cannot run it.</exception>
+    public DecoderSession(OnnxModel model, bool floatActivations = false)
     {
         ArgumentNullException.ThrowIfNull(model);
-        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
+        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(model)).RequireSites();
         _site = sites[0];
-        _cache = [.. sites.SelectMany(site => new[] { (3, 1), (4, 2) }.Select(pair => (site.Core.Input(pair.Item1)!.Name, site.Core.Outputs[pair.Item2]!.Name)))];
-        using SessionOptions options = new();
-        options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
-        // Several decoders stand side by side here; the idle threads of one must not take the processor from the next.
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
-        try
-        {
-            _session = new InferenceSession(model.ToBytes(), options);
-        }
-        catch (OnnxRuntimeException error)
-        {
-            throw new ModelRefusedException("ONNX Runtime cannot run the model", model.Path, error.Message, "a model for the cpu", "check the model with the exporter's own tools", error);
-        }
+        _cache = [.. sites.SelectMany(site => new[] { (Past: site.Cache.PastKey, Present: site.Cache.PresentKey), (Past: site.Cache.PastValue, Present: site.Cache.PresentValue) })
+            .Where(pair => pair.Past is { IsGraphInput: true } && pair.Present is { IsGraphOutput: true }).Select(pair => (pair.Past!.Name, pair.Present!.Name))];
+        // A cache that slides wants room for its window from the start.
+        _room = sites.Any(site => site.Core.Attributes.Int("sliding_window_cache", 0) != 0) ? RoomOfSlidingCache : 0;
+        _session = Open(floatActivations ? WithFloatActivations(model) : model, floatActivations);
     }
+
+    /// <summary>Whether the decoder keeps keys and values between steps.</summary>
+    public bool HasCache => _cache.Length > 0;
 
     /// <summary>What a step leaves: the logits [b, s, V] and the cache for the next step.</summary>
     /// <param name="Logits">The logits.</param>
     /// <param name="Cache">The keys and values of every layer.</param>
-    public sealed record Step(float[] Logits, IReadOnlyList<OrtValue> Cache) : IDisposable
+    /// <param name="Length">Positions in the cache.</param>
+    public sealed record Step(float[] Logits, IReadOnlyList<OrtValue> Cache, int Length) : IDisposable
     {
         /// <inheritdoc/>
         public void Dispose()
@@ -55,34 +58,35 @@ public sealed class DecoderSession : IDisposable
     /// <param name="ids">Token ids [b, s].</param>
     /// <param name="batch">b.</param>
     /// <param name="past">The step before; null at the start.</param>
-    /// <param name="pastLength">Positions in the cache.</param>
-    /// <param name="delta">The value of <c>aligner.delta</c>, [1, L, d]; null for its default.</param>
-    public Step Run(long[] ids, int batch, Step? past = null, int pastLength = 0, OrtValue? delta = null)
+    /// <param name="slots">An adapter's values; null for the defaults.</param>
+    public Step Run(long[] ids, int batch, Step? past = null, SlotValues? slots = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
         int length = ids.Length / batch;
-        long[] mask = new long[batch * (pastLength + length)];
-        Array.Fill(mask, 1);
-        using OrtValue idValue = OrtValue.CreateTensorValueFromMemory(ids, [batch, length]);
-        using OrtValue maskValue = OrtValue.CreateTensorValueFromMemory(mask, [batch, pastLength + length]);
-        IReadOnlyList<OrtValue> cache = past?.Cache ?? [.. _cache.Select(_ => EmptyCache(batch))];
-        List<string> names = ["input_ids", "attention_mask", .. _cache.Select(pair => pair.Input)];
-        List<OrtValue> values = [idValue, maskValue, .. cache];
-        if (delta is not null)
+        int total = (past?.Length ?? 0) + length;
+        List<string> names = [];
+        List<OrtValue> values = [];
+        Feed(names, values, InputIds, Integers(InputIds, ids, batch, length));
+        Feed(names, values, "attention_mask", Integers("attention_mask", [.. Enumerable.Repeat(1L, batch * total)], batch, total));
+        Feed(names, values, "position_ids", Integers("position_ids", [.. Enumerable.Range(0, batch * length).Select(i => (long)(total - length + (i % length)))], batch, length));
+        int own = values.Count;
+        foreach ((int i, (string input, _)) in _cache.Index())
         {
-            names.Add("aligner.delta");
-            values.Add(delta);
+            Feed(names, values, input, past is null ? EmptyCache(input, batch) : past.Cache[i]);
         }
-        IReadOnlyCollection<OrtValue> results = _session.Run(_run, names, values, ["logits", .. _cache.Select(pair => pair.Output)]);
-        if (past is null)
+        OrtValue[] temporary = [.. past is null ? values : values.Take(own)];
+        foreach ((string name, OrtValue value) in slots?.Values ?? [])
         {
-            foreach (OrtValue empty in cache)
-            {
-                empty.Dispose();
-            }
+            names.Add(name);
+            values.Add(value);
+        }
+        IReadOnlyCollection<OrtValue> results = _session.Run(_run, names, values, [Logits, .. _cache.Select(pair => pair.Output)]);
+        foreach (OrtValue value in temporary)
+        {
+            value.Dispose();
         }
         using OrtValue logits = results.First();
-        return new Step(logits.GetTensorDataAsSpan<float>().ToArray(), [.. results.Skip(1)]);
+        return new Step(Singles(logits), [.. results.Skip(1)], total);
     }
 
     /// <inheritdoc/>
@@ -92,5 +96,61 @@ public sealed class DecoderSession : IDisposable
         _session.Dispose();
     }
 
-    private OrtValue EmptyCache(int batch) => OrtValue.CreateTensorValueFromMemory(Array.Empty<float>(), [batch, _site.KeyValueHeads, 0, _site.HeadSize]);
+    private static InferenceSession Open(OnnxModel model, bool floatActivations)
+    {
+        using SessionOptions options = new();
+        options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
+        // Several decoders stand side by side here; the idle threads of one must not take the processor from the next.
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
+        if (floatActivations)
+        {
+            options.AddSessionConfigEntry("session.qdq_matmulnbits_accuracy_level", "1");
+        }
+        try
+        {
+            return new InferenceSession(model.ToBytes(), options);
+        }
+        catch (OnnxRuntimeException error)
+        {
+            throw new ModelRefusedException("ONNX Runtime cannot run the model", model.Path, error.Message, "a model for the cpu", "check the model with the exporter's own tools", error);
+        }
+    }
+
+    private static OnnxModel WithFloatActivations(OnnxModel model)
+    {
+        OnnxModel copy = model.Clone();
+        foreach (Node node in copy.Graph.Nodes.Where(node => node.Is("MatMulNBits", Domains.Microsoft)))
+        {
+            node.Attributes.Set(NodeAttributes.Of("accuracy_level", 1L));
+        }
+        return copy;
+    }
+
+    private void Feed(List<string> names, List<OrtValue> values, string name, OrtValue? value)
+    {
+        if (value is not null && _session.InputMetadata.ContainsKey(name))
+        {
+            names.Add(name);
+            values.Add(value);
+        }
+    }
+
+    private OrtValue? Integers(string name, long[] numbers, params long[] shape) => !_session.InputMetadata.TryGetValue(name, out NodeMetadata? input) ? null
+        : input.ElementDataType == TensorElementType.Int32 ? OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(numbers, number => (int)number), shape)
+        : OrtValue.CreateTensorValueFromMemory(numbers, shape);
+
+    private OrtValue EmptyCache(string name, int batch)
+    {
+        OrtValue cache = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, _session.InputMetadata[name].ElementDataType, [batch, _site.KeyValueHeads, _room, _site.HeadSize]);
+        cache.GetTensorMutableRawData().Clear();
+        return cache;
+    }
+
+    private static float[] Singles(OrtValue value) => value.GetTensorTypeAndShape().ElementDataType switch
+    {
+        TensorElementType.Float16 => Array.ConvertAll(value.GetTensorDataAsSpan<Float16>().ToArray(), number => (float)number),
+        TensorElementType.BFloat16 => Array.ConvertAll(value.GetTensorDataAsSpan<BFloat16>().ToArray(), number => (float)number),
+        _ => value.GetTensorDataAsSpan<float>().ToArray(),
+    };
 }

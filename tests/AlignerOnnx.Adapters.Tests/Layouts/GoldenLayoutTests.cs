@@ -1,5 +1,6 @@
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.TestMaterial;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Adapters.Tests.Layouts;
 
@@ -20,6 +21,24 @@ public sealed class GoldenLayoutTests
           select new object[] { model, name, layout }
         : [["(none)", "(none)", SlotLayout.OneToken]];
 
+    // Its rotary embedding has the positions of one row.
+    private const string OneRowAtATime = "other-exporters/dyn23-ref-llama3-gqa-rope-sdpa";
+
+    /// <summary>Other exports of the same weights: other attention forms, operators and element types.</summary>
+    private static readonly (string Export, string Model)[] Exports =
+    [
+        ("builder-0.18/llama3-fp16-cuda", "ref-llama3-gqa-rope"), ("builder-0.18/llama3-fp16-dml", "ref-llama3-gqa-rope"), ("builder-0.18/llama3-hidden-fp32", "ref-llama3-gqa-rope"),
+        ("other-exporters/dyn18-ref-llama3-gqa-rope-eager", "ref-llama3-gqa-rope"), (OneRowAtATime, "ref-llama3-gqa-rope"),
+        ("other-exporters/old083-ref-llama2-mha-fp32-cpu", "ref-llama2-mha"), ("other-exporters/optimum-ref-llama3-gqa-rope", "ref-llama3-gqa-rope"),
+    ];
+
+    public static IEnumerable<object[]> ExportCases => Material.HasShared
+        ? from pair in Exports
+          from name in new[] { "gated-n1-s2-seed11", "gated-n3-s0-seed16", "concat-n10-s0-seed22" }
+          from layout in Layouts(name)
+          select new object[] { pair.Export, pair.Model, name, layout }
+        : [["(none)", "(none)", "(none)", SlotLayout.OneToken]];
+
     public static IEnumerable<object[]> GeneratedCases => Material.HasShared ? Cases.Where(one => GoldenCase.Load((string)one[0], (string)one[1]).Has("gen.step_logits")) : Cases;
 
     [TestMethod]
@@ -27,13 +46,31 @@ public sealed class GoldenLayoutTests
     public void Logits_OfPaddedBatch_EqualReference(string model, string name, SlotLayout layout)
     {
         PatchedCase patched = PatchedCase.Load(model, name, layout).WithoutSlidingCache();
+        AssertPaddedBatch(patched, tolerance: null);
+    }
+
+    [TestMethod]
+    [DynamicData(nameof(ExportCases))]
+    public void Logits_OfOtherExports_EqualReference(string export, string model, string name, SlotLayout layout)
+    {
+        PatchedCase patched = PatchedCase.Load(model, name, layout, Material.Shared(["exports", .. export.Split('/')]));
+        // The case says how far the reference itself moves in float16; weights, activations and slots are rounded here.
+        AssertPaddedBatch(patched, patched.Sites[0].ElementType == DataType.Float16 ? 4 * patched.Golden.Float16Difference : null, oneByOne: export == OneRowAtATime);
+    }
+
+    private static void AssertPaddedBatch(PatchedCase patched, double? tolerance, bool oneByOne = false)
+    {
         GoldenCase golden = patched.Golden;
         using DecoderRunner decoder = patched.Decode();
-        int batch = (int)golden.Shape("input_ids")[0];
+        (int batch, int length) = ((int)golden.Shape("input_ids")[0], (int)golden.Shape("input_ids")[1]);
         long[] first = patched.TokenIds;
-        float[] logits = decoder.Run(Behind(first, golden.Int64s("input_ids"), batch), batch, Behind([.. first.Select(_ => 1L)], golden.Int64s("attention_mask"), batch)).Logits;
-        int vocabulary = logits.Length / (batch * (first.Length + (int)golden.Shape("input_ids")[1]));
-        Closeness.AssertLogits(golden, [.. logits.Chunk(logits.Length / batch).SelectMany(row => row.Skip(first.Length * vocabulary))]);
+        long[] ids = Behind(first, golden.Int64s("input_ids"), batch);
+        long[] mask = Behind([.. first.Select(_ => 1L)], golden.Int64s("attention_mask"), batch);
+        int total = first.Length + length;
+        float[][] rows = oneByOne
+            ? [.. ids.Chunk(total).Zip(mask.Chunk(total), (row, visible) => decoder.Run(row, 1, visible).Logits)]
+            : [.. decoder.Run(ids, batch, mask).Logits is var all ? all.Chunk(all.Length / batch) : []];
+        Closeness.AssertLogits(golden, [.. rows.SelectMany(row => row.Skip(first.Length * (row.Length / total)))], tolerance);
     }
 
     [TestMethod]

@@ -4,6 +4,7 @@ using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
 using AlignerOnnx.TestMaterial;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Adapters.Tests.Layouts;
 
@@ -15,10 +16,14 @@ internal sealed record PatchedCase(GoldenCase Golden, OnnxModel Model, IReadOnly
     private const string SlidingCache = "sliding_window_cache";
     private const int RoomForASlidingCache = 64;
 
-    public static PatchedCase Load(string model, string name, SlotLayout layout)
+    /// <param name="model">The golden folder.</param>
+    /// <param name="name">The case.</param>
+    /// <param name="layout">The slots.</param>
+    /// <param name="export">Another export of the same weights; by default the one that the golden folder names.</param>
+    public static PatchedCase Load(string model, string name, SlotLayout layout, string? export = null)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        OnnxModel patched = ModelLoader.Load(GoldenCase.ModelFolder(model));
+        OnnxModel patched = ModelLoader.Load(export ?? GoldenCase.ModelFolder(model));
         RestoreWindow(patched, model, name);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(patched).RequireSites();
         IReadOnlyList<AdapterParameter> slots = AdapterCompiler.Parameters(AdapterOf(golden, sites), sites, layout);
@@ -47,7 +52,11 @@ internal sealed record PatchedCase(GoldenCase Golden, OnnxModel Model, IReadOnly
     }
 
     public DecoderRunner Decode() => new(Model, Sites[0].HeadSize, Sites.Any(site => site.Core.Attributes.Int(SlidingCache, 0) != 0) ? RoomForASlidingCache : 0,
-        [.. Slots.Select(slot => (slot.Name, MemoryMarshal.Cast<byte, float>(slot.Data.Span).ToArray(), slot.Shape.ToArray()))]);
+        [.. Slots.Select(slot => (slot.Name, Singles(slot), slot.Shape.ToArray()))]);
+
+    private static float[] Singles(AdapterParameter slot) => slot.Type == DataType.Float16
+        ? Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(slot.Data.Span).ToArray(), number => (float)number)
+        : MemoryMarshal.Cast<byte, float>(slot.Data.Span).ToArray();
 
     private static Adapter AdapterOf(GoldenCase golden, IReadOnlyList<AttentionSite> sites)
     {

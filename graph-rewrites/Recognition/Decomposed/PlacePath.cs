@@ -1,0 +1,46 @@
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
+
+/// <summary>Values of which each is computed from the next, element by element or by rearranging.</summary>
+/// <param name="Values">The values, the last computed one first.</param>
+internal sealed record PlacePath(IReadOnlyList<Value> Values)
+{
+    /// <summary>The first value: what the path computes.</summary>
+    public Value Start => Values[0];
+
+    /// <summary>The last value: what it is computed from.</summary>
+    public Value End => Values[^1];
+
+    /// <summary>The operators on the way with the value that each reads of the path.</summary>
+    public IEnumerable<(Node Node, Value Next)> Steps => Values.Skip(1).Select((next, index) => (Values[index].Producer!, next));
+
+    /// <summary>The path from the start to one of its values.</summary>
+    public PlacePath UpTo(Value value) => new([.. Values.TakeWhile(at => at != value), value]);
+
+    /// <summary>The place in the end that a place in the start comes from; null where it comes from elsewhere, or a shape is not known.</summary>
+    public long? Back(long place, PartialEvaluation known)
+    {
+        for (int step = 0; step + 1 < Values.Count; step++)
+        {
+            (Value value, Value next) = (Values[step], Values[step + 1]);
+            if (known.LayoutOf(value) is { } layout)
+            {
+                (int input, place) = layout.Origin(place);
+                if (value.Producer!.Input(input) != next)
+                {
+                    return null;
+                }
+            }
+            else if (known.ShapeOf(value) is { } large && known.ShapeOf(next) is { } small)
+            {
+                place = LayoutMap.Repeat(small, large).Origin(place).Place;
+            }
+            else
+            {
+                return null;
+            }
+        }
+        return place;
+    }
+}

@@ -1,0 +1,62 @@
+using System.CommandLine;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary><c>aligner train artifacts</c>: what ONNX Runtime Training needs to train an adapter on a device.</summary>
+internal sealed class TrainArtifactsCommand : AlignerCommand
+{
+    private static readonly ArtifactOptions Standard = new();
+
+    private readonly Argument<string> _model = CommonOptions.Model();
+    private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
+    private readonly Option<int> _tokens = CommonOptions.Tokens();
+    private readonly Option<int> _startLayer = CommonOptions.StartLayer();
+    private readonly Option<int> _steps = CommonOptions.Whole("--steps", "Steps of the learning rate's schedule; later steps have the rate of the last.", Standard.Steps, least: 1, most: 1_000_000);
+    private readonly Option<double> _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW.", 0.02, least: 1e-9, most: 10);
+    private readonly Option<LearningRateShape> _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => LearningRateShape.Constant };
+    private readonly Option<int> _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard: 0, least: 0);
+    private readonly Option<double> _clip = CommonOptions.Number("--clip", "The largest norm of a gradient; 0 does not clip.", standard: 0, least: 0, most: 1e6);
+    private readonly Option<double> _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", Standard.Optimizer.WeightDecay, least: 0, most: 10);
+    private readonly Option<int> _seed = CommonOptions.Seed();
+    private readonly Option<bool> _recompute = CommonOptions.Recompute();
+
+    public TrainArtifactsCommand() : base("artifacts", "Write the graphs and the checkpoint with which ONNX Runtime Training trains an adapter on a device.")
+    {
+        Arguments.Add(_model);
+        foreach (Option option in (Option[])[_output, _tokens, _startLayer, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _recompute])
+        {
+            Options.Add(option);
+        }
+    }
+
+    public override IReadOnlyList<string> Examples => ["aligner train artifacts models/pocket/model-int4 -o pocket-artifacts"];
+
+    protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
+    {
+        string destination = Path.GetFullPath(parsed.GetRequiredValue(_output));
+        int steps = parsed.GetValue(_steps);
+        ArtifactOptions options = new()
+        {
+            Tokens = parsed.GetValue(_tokens),
+            StartLayer = parsed.GetValue(_startLayer),
+            Steps = steps,
+            Schedule = new LearningRateSchedule(parsed.GetValue(_schedule), parsed.GetValue(_learningRate), Math.Min(parsed.GetValue(_warmUp), steps), steps),
+            Optimizer = Standard.Optimizer with { WeightDecay = parsed.GetValue(_weightDecay) },
+            MaximumGradientNorm = parsed.GetValue(_clip) is double norm and > 0 ? norm : null,
+            Seed = (ulong)parsed.GetValue(_seed),
+            Recompute = parsed.GetValue(_recompute),
+        };
+        AdapterParameters start = TrainingArtifacts.Write(parsed.GetRequiredValue(_model), destination, options);
+        output.Result(new Report(destination, start.Shape.TrainableValues, options.Tokens, options.StartLayer, steps), report =>
+        {
+            output.Line($"{report.Output}");
+            output.Line($"  {ArtifactNames.TrainingModel}, {ArtifactNames.EvaluationModel}, {ArtifactNames.OptimizerModel}, {ArtifactNames.Checkpoint}");
+            output.Line($"  trains {report.TrainableParameters} numbers; AdamW, schedule and clipping are in the optimizer graph");
+        });
+        return Task.FromResult(ExitCodes.Done);
+    }
+
+    /// <summary>What <c>aligner train artifacts --json</c> writes.</summary>
+    private sealed record Report(string Output, int TrainableParameters, int Tokens, int StartLayer, int Steps);
+}

@@ -1,0 +1,144 @@
+using AlignerOnnx.GenAI;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>What one API request is to generate.</summary>
+/// <param name="Model">What it runs on; disposed at the end.</param>
+/// <param name="Requests">One for each answer, in the order of their indices.</param>
+/// <param name="PromptTokens">Tokens of all prompts, each counted once.</param>
+/// <param name="Format">How the answers look.</param>
+/// <param name="Stream">Whether they are sent as they grow.</param>
+/// <param name="IncludeUsage">Whether a stream ends with the usage.</param>
+internal sealed record GenerationPlan(ModelLease Model, IReadOnlyList<GenerationRequest> Requests, int PromptTokens, AnswerFormat Format, bool Stream, bool IncludeUsage);
+
+/// <summary>Runs a request from its plan to its last byte, within the limits of time and place.</summary>
+internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions options, ILogger<GenerationRunner> logger)
+{
+    /// <summary>Answers a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="plan">Reads the request's body.</param>
+    /// <param name="promptParam">What the API calls the prompt.</param>
+    internal async Task RunAsync(HttpContext context, Func<CancellationToken, Task<GenerationPlan>> plan, string promptParam)
+    {
+        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        deadline.CancelAfter(options.RequestTimeout);
+        try
+        {
+            GenerationPlan planned = await plan(deadline.Token);
+            using ModelLease model = planned.Model;
+            RequireShortEnough(planned.Requests, promptParam);
+            await MeasuredAsync(context, planned, promptParam == "messages" ? "chat" : "text_completion", deadline.Token);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw TimedOut();
+        }
+        catch (PromptTooLongException e)
+        {
+            throw ApiException.Invalid(e.Message, promptParam, "context_length_exceeded");
+        }
+        catch (GuidanceRefusedException e)
+        {
+            throw ApiException.Invalid(e.Message, "response_format", "invalid_form");
+        }
+    }
+
+    private void RequireShortEnough(IReadOnlyList<GenerationRequest> requests, string promptParam)
+    {
+        int longest = requests.Max(request => request.PromptIds.Count);
+        if (longest > options.MaxPromptTokens)
+        {
+            throw ApiException.Invalid($"The prompt has {longest} tokens; this server allows {options.MaxPromptTokens}.", promptParam, "context_length_exceeded");
+        }
+    }
+
+    private async Task MeasuredAsync(HttpContext context, GenerationPlan plan, string operation, CancellationToken cancellation)
+    {
+        using ServerTelemetry.RequestMeasure measure = parts.Telemetry.Begin(operation, plan.Model);
+        try
+        {
+            using IDisposable turn = await parts.Admission.EnterAsync(context.Response, cancellation);
+            await (plan.Stream ? StreamAsync(context, plan, measure, cancellation) : WholeAsync(context, plan, measure, cancellation));
+            LogAnswered(logger, plan.Model.Name, plan.PromptTokens, measure.Produced, measure.Elapsed.TotalMilliseconds);
+        }
+        catch (Exception e)
+        {
+            measure.Fail(e);
+            throw;
+        }
+        finally
+        {
+            measure.Finish(plan.PromptTokens);
+        }
+    }
+
+    private async Task WholeAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
+    {
+        List<AnswerText> answers = [];
+        foreach (GenerationRequest request in plan.Requests)
+        {
+            AnswerText answer = new();
+            await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
+            {
+                measure.Token();
+                answer.Add(token);
+            }
+            answers.Add(answer);
+        }
+        await plan.Format.WriteAsync(context, answers, new Usage(plan.PromptTokens, measure.Produced));
+    }
+
+    private async Task StreamAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
+    {
+        EventStream events = new(context.Response);
+        try
+        {
+            for (int choice = 0; choice < plan.Requests.Count; choice++)
+            {
+                await StreamChoiceAsync(events, plan, choice, measure, cancellation);
+            }
+            if (plan.IncludeUsage)
+            {
+                await events.WriteAsync(plan.Format.UsageOnly(new Usage(plan.PromptTokens, measure.Produced)), cancellation);
+            }
+            await events.EndAsync(cancellation);
+        }
+        catch (Exception e) when (context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        {
+            // The status is sent already; the error becomes the stream's last event, and no [DONE] follows.
+            if (e is not OperationCanceledException)
+            {
+                ErrorHandling.LogFailure(logger, e);
+            }
+            await events.WriteAsync(ErrorHandling.ToJson(e is OperationCanceledException ? TimedOut() : ErrorHandling.Unexpected()), context.RequestAborted);
+        }
+    }
+
+    private async Task StreamChoiceAsync(EventStream events, GenerationPlan plan, int choice, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
+    {
+        bool opened = false;
+        FinishReason finish = FinishReason.Length;
+        await foreach (GeneratedToken token in parts.Engine.GenerateAsync(plan.Requests[choice], cancellation))
+        {
+            // The head waits for the first token, so that a request that fails at once still gets its status code.
+            measure.Token();
+            if (!opened && plan.Format.Opening(choice) is { } opening)
+            {
+                await events.WriteAsync(opening, cancellation);
+            }
+            opened = true;
+            finish = token.Finish;
+            if (token.Text.Length > 0 || token.Logprobs is not null)
+            {
+                await events.WriteAsync(plan.Format.Piece(choice, token), cancellation);
+            }
+        }
+        await events.WriteAsync(plan.Format.Closing(choice, finish), cancellation);
+    }
+
+    private ApiException TimedOut() => new(StatusCodes.Status408RequestTimeout,
+        $"The request took longer than {options.RequestTimeout.TotalSeconds:0.###} s, this server's limit. Ask for fewer tokens.", code: "timeout");
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Answered as {Model}: {PromptTokens} prompt tokens, {CompletionTokens} new tokens, {Milliseconds:0} ms")]
+    private static partial void LogAnswered(ILogger logger, string model, int promptTokens, int completionTokens, double milliseconds);
+}

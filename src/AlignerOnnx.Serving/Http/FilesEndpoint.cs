@@ -1,0 +1,103 @@
+using System.Globalization;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>OpenAI's files: upload, list, show, content, delete.</summary>
+internal sealed class FilesEndpoint(FileStore files, AdapterRegistry registry)
+{
+    private static readonly string[] Purposes = ["fine-tune", "user_data", "evals", "assistants", "batch", "vision"];
+
+    internal Task List(HttpContext context)
+    {
+        string? purpose = context.Request.Query["purpose"];
+        IEnumerable<StoredFile> chosen = files.All.Where(file => purpose is null || file.Purpose == purpose);
+        return Json.WriteAsync(context, Page.Of([.. chosen.Select(FileObject.Of)], file => file.Id, context.Request.Query), ApiJson.Default.ListObjectFileObject);
+    }
+
+    internal Task Show(HttpContext context) => Json.WriteAsync(context, FileObject.Of(files.Require(Route.Text(context, "id"))), ApiJson.Default.FileObject);
+
+    internal async Task Content(HttpContext context)
+    {
+        string path = files.PathOf(files.Require(Route.Text(context, "id")));
+        context.Response.ContentType = "application/octet-stream";
+        await context.Response.SendFileAsync(path, context.RequestAborted);
+    }
+
+    internal Task Delete(HttpContext context)
+    {
+        string id = Route.Text(context, "id");
+        files.Delete(id);
+        return Json.WriteAsync(context, new DeletedObject(id, "file"), ApiJson.Default.DeletedObject);
+    }
+
+    internal async Task Upload(HttpContext context)
+    {
+        string staging = registry.NewStagingFolder();
+        try
+        {
+            string path = Path.Combine(staging, "upload");
+            string? name = null;
+            Dictionary<string, List<string>> fields = await MultipartUpload.ReadAsync(context.Request, (field, file) =>
+            {
+                if (field != "file" || name is not null)
+                {
+                    throw ApiException.Invalid("Expected exactly one file, in the field 'file'.", "file");
+                }
+                name = NameOf(file);
+                return File.Create(path);
+            }, context.RequestAborted);
+            string purpose = PurposeOf(fields);
+            StoredFile stored = files.Add(name is null ? throw ApiException.Invalid("The field 'file' is missing.", "file") : path, name, purpose);
+            await Json.WriteAsync(context, FileObject.Of(stored), ApiJson.Default.FileObject);
+        }
+        finally
+        {
+            Directory.Delete(staging, recursive: true);
+        }
+    }
+
+    private static string PurposeOf(Dictionary<string, List<string>> fields)
+    {
+        if (fields.Keys.FirstOrDefault(field => field != "purpose") is { } other)
+        {
+            throw ApiException.Invalid($"The field '{other}' is not supported.", other, "unsupported_parameter");
+        }
+        return fields.GetValueOrDefault("purpose") is [string purpose] && Purposes.Contains(purpose)
+            ? purpose
+            : throw ApiException.Invalid($"purpose must be one of {string.Join(", ", Purposes)}.", "purpose");
+    }
+
+    /// <summary>For people only; no path is made of it.</summary>
+    private static string NameOf(string uploaded)
+    {
+        string name = new([.. uploaded[(uploaded.LastIndexOfAny(['/', '\\']) + 1)..].Where(each => !char.IsControl(each)).Take(255)]);
+        return name.Length > 0 ? name : "upload";
+    }
+}
+
+/// <summary>Pages of a list: <c>limit</c> and <c>after</c> as in OpenAI's API.</summary>
+internal static class Page
+{
+    private const int Most = 10_000;
+
+    internal static ListObject<T> Of<T>(IReadOnlyList<T> all, Func<T, string> id, IQueryCollection query)
+    {
+        int limit = query["limit"] is [{ } text] ? Limit(text) : Most;
+        IEnumerable<T> rest = all;
+        if (query["after"] is [{ Length: > 0 } after])
+        {
+            rest = all.SkipWhile(item => id(item) != after).Skip(1);
+        }
+        T[] page = [.. rest.Take(limit)];
+        return new ListObject<T>(page)
+        {
+            FirstId = page is [] ? null : id(page[0]),
+            LastId = page is [] ? null : id(page[^1]),
+            HasMore = page.Length > 0 && id(page[^1]) != id(all[^1]),
+        };
+    }
+
+    private static int Limit(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int limit) && limit is >= 1 and <= Most
+        ? limit
+        : throw ApiException.Invalid($"limit is '{text}'; expected 1 to {Most}.", "limit");
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using AlignerOnnx.GenAI;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>Adapters at scales of their own, and several at once, for a request that asks for them. A blend is made when it is first asked for and stays resident like a version.</summary>
+internal static class AdapterBlending
+{
+    private const int Most = 8;
+    private const double LargestScale = 10;
+
+    internal static ModelLease Acquire(AdapterRegistry registry, string name, IReadOnlyList<AdapterPart> asked)
+    {
+        if (asked.Count > Most)
+        {
+            throw ApiException.Invalid($"The request blends {asked.Count} adapters; at most {Most} are allowed.", "adapters");
+        }
+        Leases leases = new();
+        try
+        {
+            (AdapterVersion Version, double Scale)[] parts = [.. asked.Select((part, index) => Part(registry, part, index, leases))];
+            string key = KeyOf(parts);
+            leases.Add(registry.Resident.Acquire(key, () => Blend(registry, parts)));
+            return new ModelLease(name, parts, key, leases);
+        }
+        catch
+        {
+            leases.Dispose();
+            throw;
+        }
+    }
+
+    private static (AdapterVersion Version, double Scale) Part(AdapterRegistry registry, AdapterPart? part, int index, Leases leases)
+    {
+        string id = part?.Id ?? throw ApiException.Invalid("The adapter has no id.", $"adapters[{index}].id");
+        double scale = part.Scale ?? 1;
+        if (!(Math.Abs(scale) <= LargestScale))
+        {
+            throw ApiException.Invalid($"scale is {scale}; expected {-LargestScale} to {LargestScale}.", $"adapters[{index}].scale");
+        }
+        (AdapterVersion version, IDisposable lease) = registry.Acquire(id) ?? throw ApiException.NoSuchModel(id);
+        leases.Add(lease);
+        return (version, scale);
+    }
+
+    private static string Blend(AdapterRegistry registry, IReadOnlyList<(AdapterVersion Version, double Scale)> parts)
+    {
+        string path = Path.Combine(registry.NewStagingFolder(), "blend.onnx_adapter");
+        AdapterBlend.Write([.. parts.Select(part => (registry.Folding.Compiled(part.Version), part.Scale))], path);
+        return path;
+    }
+
+    /// <summary>Names the values, as a version's digest does.</summary>
+    private static string KeyOf(IEnumerable<(AdapterVersion Version, double Scale)> parts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
+        string.Concat(parts.Select(part => string.Create(CultureInfo.InvariantCulture, $"{part.Version.Digest} {part.Scale:R}\n"))))));
+
+    private sealed class Leases : IDisposable
+    {
+        private readonly List<IDisposable> _held = [];
+
+        internal void Add(IDisposable lease) => _held.Add(lease);
+
+        public void Dispose() => _held.ForEach(lease => lease.Dispose());
+    }
+}

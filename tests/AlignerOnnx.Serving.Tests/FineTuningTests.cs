@@ -1,0 +1,192 @@
+using System.ClientModel;
+using System.ClientModel.Primitives;
+using System.Text.Json;
+using AlignerOnnx.TestMaterial;
+using OpenAI.Chat;
+using OpenAI.Files;
+using OpenAI.FineTuning;
+
+#pragma warning disable OPENAI001 // The client marks its fine-tuning part as experimental.
+
+namespace AlignerOnnx.Serving.Tests;
+
+/// <summary>Files and fine-tuning jobs, driven by the official client; jobs really train the embedded model in a process of their own.</summary>
+[TestClass]
+public sealed class FineTuningTests
+{
+    private const string Question = "Tell me where a pig lives.";
+    private static readonly string s_folder = Material.NewTemporaryFolder();
+    private static readonly ServingOptions s_options = RunningServer.Pocket with { ModelFolder = Path.Combine(s_folder, "model"), BaseModelName = "pocket" };
+    private static RunningServer s_server = null!;
+
+    [ClassInitialize]
+    public static async Task Start(TestContext _)
+    {
+        GenAI.Tests.PatchedPocket.Write(s_options.ModelFolder);
+        s_server = await RunningServer.StartAsync(s_options);
+    }
+
+    [ClassCleanup]
+    public static async Task Stop()
+    {
+        await s_server.DisposeAsync();
+        Directory.Delete(s_folder, recursive: true);
+    }
+
+    [TestMethod]
+    public async Task Files_EachRoute_Works()
+    {
+        OpenAIFileClient files = s_server.Files();
+        OpenAIFile uploaded = await files.UploadFileAsync(BinaryData.FromString("{\"a\":1}\n"), "rows.jsonl", FileUploadPurpose.FineTune);
+        Assert.AreEqual("rows.jsonl", uploaded.Filename);
+        Assert.AreEqual(8, uploaded.SizeInBytes);
+        OpenAIFile found = await files.GetFileAsync(uploaded.Id);
+        Assert.AreEqual(FilePurpose.FineTune, found.Purpose);
+        OpenAIFileCollection all = await files.GetFilesAsync(FilePurpose.FineTune);
+        Assert.Contains(uploaded.Id, all.Select(file => file.Id));
+        BinaryData content = await files.DownloadFileAsync(uploaded.Id);
+        Assert.AreEqual("{\"a\":1}\n", content.ToString());
+        FileDeletionResult deleted = await files.DeleteFileAsync(uploaded.Id);
+        Assert.IsTrue(deleted.Deleted);
+        ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => files.GetFileAsync(uploaded.Id));
+        Assert.AreEqual(404, e.Status);
+    }
+
+    [TestMethod]
+    public async Task Job_Supervised_TrainsWhileTheServerAnswersAndItsModelCanBeCalled()
+    {
+        string data = await UploadAsync("form-json.train.jsonl");
+        string evaluation = await UploadAsync("form-json.eval.jsonl");
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, validation_file = evaluation, suffix = "json", seed = 1, hyperparameters = new { steps = 120, learning_rate = 0.02 } });
+        Assert.AreEqual("pocket", job.BaseModel);
+        int answered = 0;
+        while (job.Status != FineTuningStatus.Succeeded && job.Status != FineTuningStatus.Failed)
+        {
+            await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)]);
+            answered++;
+            await Task.Delay(100);
+            await job.UpdateStatusAsync();
+        }
+        Assert.AreEqual(FineTuningStatus.Succeeded, job.Status, await EventsAsync(job));
+        Assert.IsGreaterThan(1, answered);
+        ChatCompletion completion = await s_server.Chat(job.Value!).CompleteChatAsync([new UserChatMessage(Question)]);
+        Assert.IsNotNull(JsonDocument.Parse(completion.Content[0].Text).RootElement.GetProperty("answer").GetString());
+
+        FineTuningCheckpoint checkpoint = await job.GetCheckpointsAsync().SingleAsync();
+        Assert.AreEqual(120, checkpoint.StepNumber);
+        Assert.IsNotNull(checkpoint.Metrics.TrainLoss);
+        BinaryData table = await s_server.Files().DownloadFileAsync(job.ResultFileIds.Single());
+        StringAssert.StartsWith(table.ToString(), "step,train_loss,valid_loss\n");
+        Assert.Contains("metrics", await job.GetEventsAsync(new()).Select(each => each.Kind?.ToString()).ToListAsync());
+        Assert.Contains(job.JobId, await s_server.FineTuning().GetJobsAsync().Select(each => each.JobId).ToListAsync());
+        await s_server.Models().DeleteModelAsync(job.Value);
+    }
+
+    [TestMethod]
+    public async Task Job_OfAnotherName_BecomesANewVersionOfThatAdapter()
+    {
+        string data = await UploadAsync("form-json.train.jsonl");
+        for (int version = 1; version <= 2; version++)
+        {
+            FineTuningJob job = await CreateAsync(new { model = version == 1 ? "pocket" : "tone", training_file = data, metadata = new { adapter = "tone" }, hyperparameters = new { steps = 2 } });
+            await FinishAsync(job, FineTuningStatus.Succeeded);
+            Assert.AreEqual("tone", job.Value);
+            FineTuningCheckpoint checkpoint = await job.GetCheckpointsAsync().SingleAsync();
+            Assert.AreEqual($"tone@{version}", checkpoint.ModelId);
+        }
+    }
+
+    [TestMethod]
+    public async Task Job_PausedResumedCancelled_FollowsItsStatuses()
+    {
+        string data = await UploadAsync("form-json.train.jsonl");
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, hyperparameters = new { steps = 1_000_000 } });
+        await UntilAsync(job, "running");
+        await s_server.FineTuning().PauseFineTuningJobAsync(job.JobId, new RequestOptions());
+        await job.UpdateStatusAsync();
+        Assert.AreEqual("paused", job.Status.ToString());
+        await s_server.FineTuning().ResumeFineTuningJobAsync(job.JobId, new RequestOptions());
+        await UntilAsync(job, "running");
+        await job.CancelAndUpdateAsync();
+        Assert.AreEqual(FineTuningStatus.Cancelled, job.Status);
+        ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => s_server.FineTuning().ResumeFineTuningJobAsync(job.JobId, new RequestOptions()));
+        Assert.AreEqual(400, e.Status);
+    }
+
+    [TestMethod]
+    public async Task Job_OfUnusableData_FailsAndSaysWhy()
+    {
+        OpenAIFile file = await s_server.Files().UploadFileAsync(BinaryData.FromString("not json\n"), "rows.jsonl", FileUploadPurpose.FineTune);
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = file.Id });
+        await FinishAsync(job, FineTuningStatus.Failed);
+        using JsonDocument raw = JsonDocument.Parse(await s_server.Http.GetStringAsync(new Uri($"/v1/fine_tuning/jobs/{job.JobId}", UriKind.Relative)));
+        Assert.AreEqual("data_refused", raw.RootElement.GetProperty("error").GetProperty("code").GetString());
+        Assert.IsNotEmpty(raw.RootElement.GetProperty("error").GetProperty("message").GetString()!);
+    }
+
+    [TestMethod]
+    public async Task Job_OfAStoppedServer_GoesOnInTheNext()
+    {
+        ServingOptions options = s_options with { StateFolder = Path.Combine(s_folder, "state") };
+        string id;
+        await using (RunningServer first = await RunningServer.StartAsync(options))
+        {
+            string data = await UploadAsync("form-json.train.jsonl", first);
+            FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, hyperparameters = new { steps = 60 } }, first);
+            await UntilAsync(job, "running");
+            id = job.JobId;
+        }
+        await using RunningServer second = await RunningServer.StartAsync(options);
+        FineTuningJob again = await second.FineTuning().GetJobAsync(id);
+        await FinishAsync(again, FineTuningStatus.Succeeded);
+        Assert.IsNotNull((await second.Chat(again.Value!).CompleteChatAsync([new UserChatMessage(Question)])).Value.Id);
+    }
+
+    [TestMethod]
+    [DataRow("{}", "model")]
+    [DataRow("{\"model\":\"other\",\"training_file\":\"x\"}", "model", 404)]
+    [DataRow("{\"model\":\"pocket\"}", "training_file")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"file-none\"}", "training_file", 404)]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"method\":{\"type\":\"reinforcement\"}}", "method")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"hyperparameters\":{\"n_epochs\":0}}", "hyperparameters.n_epochs")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"hyperparameters\":{\"n_epochs\":\"many\"}}", "hyperparameters.n_epochs")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"suffix\":\"a b\"}", "suffix")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"integrations\":[{\"type\":\"wandb\"}]}", "integrations")]
+    public async Task Create_Bad_IsRefusedAndNamesTheParameter(string body, string param, int status = 400)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync(body, path: "/v1/fine_tuning/jobs");
+        JsonElement error = await RefusalTests.ErrorOf(response, (System.Net.HttpStatusCode)status);
+        Assert.AreEqual(param, error.GetProperty("param").GetString());
+    }
+
+    private static async Task<string> UploadAsync(string name, RunningServer? server = null)
+    {
+        OpenAIFile file = await (server ?? s_server).Files().UploadFileAsync(Material.PocketData(name), FileUploadPurpose.FineTune);
+        return file.Id;
+    }
+
+    private static Task<FineTuningJob> CreateAsync(object body, RunningServer? server = null) =>
+        (server ?? s_server).FineTuning().FineTuneAsync(BinaryContent.Create(BinaryData.FromObjectAsJson(body)), waitUntilCompleted: false, new RequestOptions());
+
+    private static async Task UntilAsync(FineTuningJob job, string status)
+    {
+        while (job.Status.ToString() != status)
+        {
+            Assert.IsTrue(job.Status.ToString() is "queued" or "running" or "paused", $"{job.Status}: {await EventsAsync(job)}");
+            await Task.Delay(50);
+            await job.UpdateStatusAsync();
+        }
+    }
+
+    private static async Task FinishAsync(FineTuningJob job, FineTuningStatus expected)
+    {
+        while (job.Status.ToString() is "queued" or "running")
+        {
+            await Task.Delay(100);
+            await job.UpdateStatusAsync();
+        }
+        Assert.AreEqual(expected, job.Status, await EventsAsync(job));
+    }
+
+    private static async Task<string> EventsAsync(FineTuningJob job) => string.Join('\n', await job.GetEventsAsync(new()).Select(each => each.Message).ToListAsync());
+}
