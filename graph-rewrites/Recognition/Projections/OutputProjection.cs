@@ -15,7 +15,7 @@ internal static class OutputProjection
         for (int step = 0; step < Steps; step++)
         {
             Node[] readers = Readers(at);
-            if (at.IsGraphOutput || readers.Length == 0)
+            if (readers.Length == 0)
             {
                 return Match<Projection>.Fail("the attention output does not go into an output projection", at);
             }
