@@ -14,6 +14,10 @@ internal static class SlotRemoval
     /// <summary>Removes slots and what reads them.</summary>
     public static void Apply(OnnxGraph graph)
     {
+        foreach (Value output in graph.Outputs.Where(output => BaseOf(output) != output).ToArray())
+        {
+            OnnxGraph.Exchange(output, BaseOf(output));
+        }
         foreach (Node node in graph.Nodes.Where(node => !IsOwn(node)).ToArray())
         {
             for (int input = 0; input < node.Inputs.Count; input++)

@@ -68,5 +68,13 @@ public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bit
             ? "the zero points are neither packed bytes of N rows nor N * blocks numbers"
         : BlockOfColumn is not null && (Constants.Of(BlockOfColumn) is not { ElementType: DataType.Int32 } blocks || (blocks.Count != Columns && blocks.Count != PaddedColumns))
             ? "the group index does not number K elements"
+        : BlockOfColumn is not null && ZeroPoints is not null && !ZeroPointsAreTheDefault()
+            ? "the weight has a group index and zero points: execution providers differ in what they make of both (the CPU of ONNX Runtime 1.31 ignores the zero points)"
         : null;
+
+    private bool ZeroPointsAreTheDefault()
+    {
+        byte middle = Bits switch { 8 => 0x80, 4 => 0x88, _ => 0xAA };
+        return !HasNumericZeroPoints && !Constants.Of(ZeroPoints)!.ReadBytes().AsSpan().ContainsAnyExcept(middle);
+    }
 }

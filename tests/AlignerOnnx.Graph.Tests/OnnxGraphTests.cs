@@ -19,6 +19,21 @@ public sealed class OnnxGraphTests
     }
 
     [TestMethod]
+    public void Exchange_OfANodeAndWhatFollowsIt_KeepsNames()
+    {
+        OnnxModel model = Model();
+        Value end = model.Graph.Nodes[0].Output;
+        Node inserted = model.Graph.AddNode("Neg", Domains.Standard, "inserted", [end], ["sum"]);
+        OnnxGraph.ReplaceUses(end, inserted.Output, except: inserted);
+        OnnxGraph.Exchange(end, inserted.Output);
+        Assert.AreSame(inserted, end.Producer);
+        Assert.AreEqual("sum", model.Graph.Nodes[0].Output.Name);
+        Assert.AreSame(model.Graph.Nodes[0].Output, inserted.Input(0));
+        Assert.IsTrue(end.Uses.All(use => use.Node != inserted));
+        ModelLoader.FromProto(model.ToProto());
+    }
+
+    [TestMethod]
     public void ToProto_OfANodeAddedLast_PutsItBeforeItsReaders()
     {
         OnnxModel model = Model();

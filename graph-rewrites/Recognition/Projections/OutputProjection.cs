@@ -67,7 +67,9 @@ internal static class OutputProjection
             }
             projection = longer;
         }
-        return projection;
+        return projection is { Success: true, Found.Result: { IsGraphOutput: true } result } && result.Uses.Any(use => use.Input == Use.Subgraph)
+            ? Match<Projection>.Fail("the layer's output is read by a subgraph and by callers", result)
+            : projection;
     }
 
     private static Node? OnlyReader(Value value) => !value.IsGraphOutput && Readers(value) is [{ } only] && value.Uses.All(use => use.Input != Use.Subgraph) ? only : null;

@@ -53,6 +53,12 @@ public sealed class Node
     /// <param name="value">The value to read.</param>
     public void Rewire(int index, Value value) => SetInput(index, value);
 
+    internal void SetOutput(int index, Value value)
+    {
+        _outputs[index] = value;
+        value.Producer = this;
+    }
+
     internal void SetInput(int index, Value? value)
     {
         _inputs[index]?.RemoveUse(new Use(this, index));

@@ -146,6 +146,32 @@ public sealed class OnnxGraph
         }
     }
 
+    /// <summary>Lets two values change places: each is computed by the other's node and read by the other's readers. Names stay, so that a graph output keeps its own.</summary>
+    /// <param name="a">A node output that no subgraph reads.</param>
+    /// <param name="b">Another one.</param>
+    /// <exception cref="InvalidOperationException">One of them is not computed by a node, or a subgraph reads it.</exception>
+    public static void Exchange(Value a, Value b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        if (a.Producer is not { } first || b.Producer is not { } second || a.Uses.Concat(b.Uses).Any(use => use.Input == Use.Subgraph))
+        {
+            throw new InvalidOperationException($"{a} and {b} cannot change places.");
+        }
+        (int indexOfA, int indexOfB) = (first.Outputs.ToList().IndexOf(a), second.Outputs.ToList().IndexOf(b));
+        (Use[] readersOfA, Use[] readersOfB) = ([.. a.Uses], [.. b.Uses]);
+        first.SetOutput(indexOfA, b);
+        second.SetOutput(indexOfB, a);
+        foreach (Use use in readersOfA)
+        {
+            use.Node.SetInput(use.Input, b);
+        }
+        foreach (Use use in readersOfB)
+        {
+            use.Node.SetInput(use.Input, a);
+        }
+    }
+
     /// <summary>Removes every node and initializer that no graph output needs.</summary>
     public void RemoveUnused()
     {
