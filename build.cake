@@ -55,6 +55,22 @@ Task("KillTest")
     }
 });
 
+Task("FuzzRequests")
+    .Description("Sends changed requests and uploads through the whole server: --inputs=N (two million), --seed=N.")
+    .Does(() =>
+{
+    DotNetBuild("tests/RequestFuzz/AlignerOnnx.RequestFuzz.csproj", new DotNetBuildSettings { Configuration = configuration, NoLogo = true, Verbosity = DotNetVerbosity.Quiet });
+    var exitCode = StartProcess("dotnet", new ProcessSettings
+    {
+        Arguments = new ProcessArgumentBuilder().AppendQuoted($"tests/RequestFuzz/bin/{configuration}/net10.0/AlignerOnnx.RequestFuzz.dll")
+            .Append(Argument("inputs", "2000000")).Append(Argument("seed", "1")),
+    });
+    if (exitCode != 0)
+    {
+        throw new CakeException("The server did not handle an input; artifacts/fuzz-requests holds it.");
+    }
+});
+
 Task("Demo")
     .Description("Patches, trains, compiles and answers on the embedded model.")
     .Does(() =>

@@ -49,6 +49,8 @@ public sealed class RefusalTests
     [DataRow("{\"model\":\"pocket\",\"presence_penalty\":3," + Messages + "}", "presence_penalty")]
     [DataRow("{\"model\":\"pocket\",\"store\":true," + Messages + "}", "store")]
     [DataRow("{\"model\":\"pocket\",\"made_up\":1," + Messages + "}", "made_up")]
+    [DataRow("{\"model\":\"pocket\",\"stop\":\"\\ud800\"," + Messages + "}", null)]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":\"\\udc00\"}]}", null)]
     public async Task Post_BadBody_Is400AndNamesTheParameter(string body, string? param)
     {
         using HttpResponseMessage response = await s_server.PostAsync(body);

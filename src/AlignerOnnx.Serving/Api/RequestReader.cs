@@ -15,8 +15,12 @@ internal static class RequestReader
         }
         try
         {
-            return await JsonSerializer.DeserializeAsync(http.Body, type, cancellation)
-                ?? throw ApiException.Invalid("The body is null; expected a JSON object.", null);
+            using MemoryStream body = new();
+            await http.Body.CopyToAsync(body, cancellation);
+            ReadOnlyMemory<byte> text = body.GetBuffer().AsMemory(0, (int)body.Length);
+            T read = JsonSerializer.Deserialize(text.Span, type) ?? throw ApiException.Invalid("The body is null; expected a JSON object.", null);
+            RequireUnicode(text.Span);
+            return read;
         }
         catch (JsonException e)
         {
@@ -25,6 +29,26 @@ internal static class RequestReader
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
             throw new ApiException(e.StatusCode, "The body is larger than this server accepts.", code: "request_too_large");
+        }
+    }
+
+    /// <summary>Fields that keep their JSON are decoded late; what in them is no text must be found here, once for all.</summary>
+    private static void RequireUnicode(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            Utf8JsonReader reader = new(body);
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName)
+                {
+                    _ = reader.GetString();
+                }
+            }
+        }
+        catch (InvalidOperationException e)
+        {
+            throw ApiException.Invalid($"The body holds text that is not Unicode: {e.Message}", null);
         }
     }
 }
