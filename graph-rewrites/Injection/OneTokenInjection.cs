@@ -24,12 +24,7 @@ public static class OneTokenInjection
         {
             OpEmitter within = emit.Within($"layer{site.Layer}");
             Value sum = within.Add(site.End, site.IsFlat ? within.Reshape(vector, 1, size) : vector);
-            OnnxGraph.ReplaceUses(site.End, sum, except: sum.Producer);
-            if (site.End.IsGraphOutput)
-            {
-                // Callers read the layer's output by this name; with an adapter it is the sum.
-                OnnxGraph.Exchange(site.End, sum);
-            }
+            Slots.Join(site.End, sum);
         }
     }
 }

@@ -34,6 +34,18 @@ internal static class Slots
         return slot;
     }
 
+    /// <summary>Lets every reader of a value read its sum with an adapter's part; callers who read the value as an output of the graph get the sum under its name.</summary>
+    /// <param name="value">What the base model computes.</param>
+    /// <param name="sum">The output of an Add that reads it.</param>
+    public static void Join(Value value, Value sum)
+    {
+        OnnxGraph.ReplaceUses(value, sum, except: sum.Producer);
+        if (value.IsGraphOutput)
+        {
+            OnnxGraph.Exchange(value, sum);
+        }
+    }
+
     /// <summary>The parts of a slot for each layer, along an axis; each keeps the axis with size 1.</summary>
     public static Value[] PerLayer(OpEmitter emit, Value slot, long axis, IReadOnlyList<AttentionSite> sites) =>
         sites.Count == 1 ? [slot] : emit.Split(slot, axis, [.. sites.Select(_ => 1L)]);

@@ -29,7 +29,7 @@ internal static class TokenAttention
         Value gated = emit.Mul(mixed, emit.Reshape(gate, 0, groups, shared, 1, 1));
         Value attended = site.Attended.Value;
         Value sum = emit.Add(attended, InLayout(emit, gated, site));
-        OnnxGraph.ReplaceUses(attended, sum, except: sum.Producer);
+        Slots.Join(attended, sum);
     }
 
     /// <summary>[b, G, r, s, head size] as the layer's own attention output is arranged.</summary>

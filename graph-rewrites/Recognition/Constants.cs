@@ -41,8 +41,12 @@ internal static class Constants
     /// <summary>The fixed vector of that many elements, whatever its rank; null where the value is not one.</summary>
     public static Tensor? Vector(Value? value, long count) => Of(value) is { } tensor && tensor.Count == count && tensor.Shape.Count > 0 && tensor.Shape[^1] == count ? tensor : null;
 
+    /// <summary>Whether a tensor inside a node, which loading does not look at, has a size that can be computed with.</summary>
+    private static bool IsSane(TensorProto tensor) =>
+        tensor.Dims.All(size => size is >= 0 and <= int.MaxValue) && tensor.Dims.Aggregate((Int128)1, (product, size) => product > int.MaxValue ? product : product * size) <= int.MaxValue;
+
     private static Tensor? FromAttributes(Node constant) =>
-        constant.Attributes.Tensor("value") is { } tensor ? Tensor.Stored(tensor)
+        constant.Attributes.Tensor("value") is { } tensor ? IsSane(tensor) ? Tensor.Stored(tensor) : null
         : constant.Attributes.Has("value_float") ? Tensor.Stored(Tensor.Of("", [constant.Attributes.Float("value_float", 0)]))
         : constant.Attributes.Has("value_int") ? Tensor.Stored(Tensor.Of("", [constant.Attributes.Int("value_int", 0)]))
         : constant.Attributes.Ints("value_ints") is { } integers ? Tensor.Stored(Tensor.Of("", [.. integers], integers.Count))

@@ -43,7 +43,7 @@ internal static class FrozenMatrices
     }
 
     private static Match<FrozenMatrix> Plain(Value value, Tensor stored, bool transposed, DataType? type) =>
-        stored.Shape.Count != 2 ? Match<FrozenMatrix>.Fail($"the weight has {stored.Shape.Count} dimensions", value)
+        stored.Shape.Count != 2 || stored.Count == 0 ? Match<FrozenMatrix>.Fail($"the weight of shape [{string.Join(',', stored.Shape)}] is no matrix", value)
         : stored.ElementType is not (DataType.Float or DataType.Float16 or DataType.Bfloat16) ? Match<FrozenMatrix>.Fail($"the weight is of {stored.ElementType}", value)
         : new FrozenMatrix(stored, transposed, type ?? stored.ElementType);
 

@@ -13,9 +13,9 @@ public sealed record LinearQuantisation(Tensor Scales, Tensor? ZeroPoints, int A
     /// <summary>Why the elements cannot be read back; null where they can.</summary>
     internal string? Misfit(Tensor elements)
     {
-        if (elements.Shape.Count != 2)
+        if (elements.Shape.Count != 2 || elements.Count == 0)
         {
-            return $"the quantised weight has {elements.Shape.Count} dimensions";
+            return $"the quantised weight of shape [{string.Join(',', elements.Shape)}] is no matrix";
         }
         if (elements.ElementType is not (DataType.Int4 or DataType.Uint4 or DataType.Int8 or DataType.Uint8))
         {

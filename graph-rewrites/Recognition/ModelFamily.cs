@@ -9,6 +9,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// </summary>
 internal static class ModelFamily
 {
+    private const int Steps = 4;
+
     /// <summary>Why a model is of another family, with the node that shows it; null where none does.</summary>
     public static (string Reason, Node Culprit)? WhyNot(OnnxGraph graph)
     {
@@ -22,7 +24,13 @@ internal static class ModelFamily
         return null;
     }
 
-    /// <summary>Whether a value is rows of a constant table.</summary>
-    private static bool IsTable(Value? value) =>
-        value?.Producer is { } gather && gather.Is("Gather") && Constants.Of(gather.Input(0)) is { Shape.Count: 2, ElementType: DataType.Float or DataType.Float16 or DataType.Bfloat16 };
+    /// <summary>Whether a value is rows of a constant table, converted or with a dimension added.</summary>
+    private static bool IsTable(Value? value)
+    {
+        for (int step = 0; step < Steps && value?.Producer is { OpType: "Cast" or "Identity" or "Unsqueeze" or "Expand" or "Dropout", Domain: Domains.Standard } same; step++)
+        {
+            value = same.Input(0);
+        }
+        return value?.Producer is { } gather && gather.Is("Gather") && Constants.Of(gather.Input(0)) is { Shape.Count: 2, ElementType: DataType.Float or DataType.Float16 or DataType.Bfloat16 };
+    }
 }

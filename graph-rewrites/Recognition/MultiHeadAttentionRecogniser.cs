@@ -20,9 +20,9 @@ internal sealed class MultiHeadAttentionRecogniser : IAttentionRecogniser
     public Match<AttentionSite> Recognise(Node core, int layer)
     {
         long heads = core.Attributes.Int("num_heads", 0);
-        if (core.Input(0) is not { } query || heads < 1)
+        if (core.Input(0) is not { } query || !SiteParts.IsHeadCount(heads))
         {
-            return Match<AttentionSite>.Fail("the query input or num_heads is absent", core);
+            return Match<AttentionSite>.Fail("the query input is absent, or num_heads is out of range", core);
         }
         Match<HeadsPath[]> paths = Trace(core, query, heads);
         if (!paths.Success)

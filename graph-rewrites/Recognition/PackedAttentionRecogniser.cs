@@ -51,7 +51,7 @@ internal sealed class PackedAttentionRecogniser : IAttentionRecogniser
     }
 
     private static long[]? SizesOf(Node core, long columns) =>
-        core.Attributes.Ints("qkv_hidden_sizes") is { Count: 3 } given ? given.All(size => size > 0) && given.Sum() == columns ? [.. given] : null
+        core.Attributes.Ints("qkv_hidden_sizes") is { Count: 3 } given ? given.All(size => size is > 0 and <= int.MaxValue) && given.Sum() == columns ? [.. given] : null
         : columns % 3 == 0 ? [columns / 3, columns / 3, columns / 3]
         : null;
 }

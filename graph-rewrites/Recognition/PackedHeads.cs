@@ -12,7 +12,7 @@ internal static class PackedHeads
     /// <summary>The ways of queries, keys and values to a core.</summary>
     public static Match<HeadsPath[]> Trace(Node core, long heads, long keyValueHeads) =>
         core.Input(0) is not { } query ? Match<HeadsPath[]>.Fail("the query input is absent", core)
-        : heads < 1 || keyValueHeads < 1 ? Match<HeadsPath[]>.Fail($"num_heads {heads} or kv_num_heads {keyValueHeads} is out of range", core)
+        : !SiteParts.IsHeadCount(heads) || !SiteParts.IsHeadCount(keyValueHeads) ? Match<HeadsPath[]>.Fail($"num_heads {heads} or kv_num_heads {keyValueHeads} is out of range", core)
         : IsPacked(core) ? Cut(HeadsPath.To(query), heads, keyValueHeads, query)
         : core.Input(1) is { } key && core.Input(2) is { } value ? SiteParts.Trace(query, key, value)
         : Match<HeadsPath[]>.Fail("the core takes queries without keys or values: it shares those of another layer", core);

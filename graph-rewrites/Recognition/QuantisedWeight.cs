@@ -14,6 +14,9 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// <param name="BlockSize">Elements in a block: a power of two, at least 16.</param>
 public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bits, long BlockSize)
 {
+    /// <summary>The most rows or columns; products of both stay far from 63 bits.</summary>
+    private const long MostElements = 1 << 26;
+
     /// <summary>Blocks in a row; the last one may be padded.</summary>
     public long BlocksPerRow => (Columns + BlockSize - 1) / BlockSize;
 
@@ -52,7 +55,7 @@ public sealed record QuantisedWeight(Node Node, long Rows, long Columns, int Bit
     {
         QuantisedWeight weight = Of(node);
         if (weight.Bits is not (2 or 4 or 8) || weight.BlockSize is < 16 or > 4096 || !long.IsPow2(weight.BlockSize)
-            || weight.Rows is < 1 or > int.MaxValue || weight.Columns is < 1 or > int.MaxValue)
+            || weight.Rows is < 1 or > MostElements || weight.Columns is < 1 or > MostElements)
         {
             return $"bits {weight.Bits}, block size {weight.BlockSize}, N {weight.Rows}, K {weight.Columns} are out of range";
         }

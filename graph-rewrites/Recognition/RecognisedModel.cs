@@ -38,7 +38,8 @@ public sealed class RecognisedModel
         foreach (Node node in NodeOrder.Topological(model.Graph.Nodes).Where(AttentionCores.IsCore))
         {
             IAttentionRecogniser? recogniser = Array.Find(recognisers, r => r.LooksFor(node));
-            Match<AttentionSite> match = recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node);
+            Match<AttentionSite> match = node.Outputs is not [{ }, ..] ? Match<AttentionSite>.Fail("the core has no first output", node)
+                : recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node);
             cores.Add(new AttentionCore(cores.Count, node, match.Success && foreign is { } why ? Match<AttentionSite>.Fail(why.Reason, why.Culprit) : match));
         }
         return new RecognisedModel(model, cores);

@@ -45,6 +45,9 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
 
     private long HeadsOfKey => KeyValueHeads > 0 ? KeyValueHeads : HeadSize > 0 ? Key.Slice.Count / HeadSize : 0;
 
+    /// <summary>Whether a number of heads is one that a model can have; larger ones would overflow what is computed from them.</summary>
+    public static bool IsHeadCount(long heads) => heads is >= 1 and <= MostHeads;
+
     /// <summary>The ways of queries, keys and values from three operands.</summary>
     public static Match<HeadsPath[]> Trace(Value query, Value key, Value value)
     {
@@ -84,8 +87,8 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
     }
 
     private (string, object?)? WhyNotHeads() =>
-        HeadSize < 1 ? ("the head size cannot be read from the graph", Core)
-        : HeadsOfQuery is < 1 or > MostHeads || HeadsOfKey is < 1 or > MostHeads || HeadsOfQuery % HeadsOfKey != 0
+        QueryHeads < 0 || KeyValueHeads < 0 || HeadSize < 1 ? ("the head size cannot be read from the graph", Core)
+        : !IsHeadCount(HeadsOfQuery) || !IsHeadCount(HeadsOfKey) || HeadsOfQuery % HeadsOfKey != 0
         ? ($"{HeadsOfQuery} query heads are not a multiple of {HeadsOfKey} key/value heads", Core)
         : Query.Slice.Count != HeadsOfQuery * HeadSize || Key.Slice.Count != HeadsOfKey * HeadSize || Value.Slice.Count != Key.Slice.Count
         ? ($"projections of {Query.Slice.Count}, {Key.Slice.Count} and {Value.Slice.Count} elements do not fit {HeadsOfQuery} and {HeadsOfKey} heads of {HeadSize}", Core)

@@ -35,7 +35,7 @@ internal sealed class HeadsWalk(Value start)
     /// <summary>Goes back to a packed value of which the path takes a part of the last axis.</summary>
     public string? Take(long first, long count, Value? packed)
     {
-        if (first < 0 || count < 1 || (_part is { } inner && inner.First + inner.Count > count))
+        if (first is < 0 or > int.MaxValue || count is < 1 or > int.MaxValue || (_part is { } inner && inner.First + inner.Count > count))
         {
             return $"elements {first} to {first + count - 1} are no part of the packed projection";
         }

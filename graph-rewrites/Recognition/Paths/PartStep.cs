@@ -18,7 +18,7 @@ internal sealed class PartStep : IPathStep
         }
         int part = split.Outputs.ToList().IndexOf(walk.At);
         long[]? sizes = split.Attributes.Ints("split") is { } given ? [.. given] : split.Input(1) is { } list ? Constants.Integers(list) : EqualParts(split);
-        return sizes is null || part >= sizes.Length
+        return sizes is null || part >= sizes.Length || sizes.Any(size => size is < 0 or > int.MaxValue)
             ? "the parts of the packed projection have no constant sizes"
             : walk.Take(sizes.Take(part).Sum(), sizes[part], split.Input(0));
     }

@@ -15,11 +15,11 @@ internal static class OutputProjection
         for (int step = 0; step < Steps; step++)
         {
             Node[] readers = Readers(at);
-            if (at.IsGraphOutput || readers.Length == 0)
+            if (readers.Length == 0)
             {
                 return Match<Projection>.Fail("the attention output does not go into an output projection", at);
             }
-            if (readers.Length == 1 && readers[0].OpType is "Reshape" or "Transpose" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Dropout")
+            if (readers.Length == 1 && readers[0].Outputs is [{ }, ..] && readers[0].OpType is "Reshape" or "Transpose" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Dropout")
             {
                 at = readers[0].Output;
                 continue;
@@ -39,12 +39,13 @@ internal static class OutputProjection
         {
             return WhyChanged(readers[0]) is { } reason ? Match<Projection>.Fail(reason, readers[0]) : End(readers[0], at);
         }
-        Match<Projection>[] found = [.. readers.Select(node => End(node, at)).Where(match => !match.Success || match.Found.Result.Uses.All(use => !ProjectionKinds.Of(use.Node).Success))];
+        Match<Projection>[] all = [.. readers.Select(node => End(node, at))];
+        Match<Projection>[] found = [.. all.Where(match => match.Success && match.Found.Result.Uses.All(use => !ProjectionKinds.Of(use.Node).Success))];
         return found switch
         {
-            [{ } only] => only,
-            [] => Match<Projection>.Fail("the attention output does not go into an output projection", at),
-            _ when found.FirstOrDefault(match => !match.Success) is { } failed => failed,
+            // A LoRA that callers feed reads the attention output by a product whose matrix is no constant.
+            [{ Found: { } only } match] when only.FedUpdate is not null || all.All(other => other.Success) => match,
+            [] or [_] => all.FirstOrDefault(match => !match.Success) ?? Match<Projection>.Fail("the attention output does not go into an output projection", at),
             _ => Match<Projection>.Fail($"the attention output goes into {found.Length} projections", at),
         };
     }

@@ -1,0 +1,152 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.Graph.Text;
+using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.GraphRewrites.Recognition;
+
+namespace AlignerOnnx.GraphRewrites.Tests.Recognition;
+
+/// <summary>What is read of attention forms other than GroupQueryAttention, and why some are refused. Hidden size 8, two heads of 4.</summary>
+[TestClass]
+public sealed class OtherFormTests
+{
+    /// <summary>A layer around a core: q, k, v come from x, o follows a.</summary>
+    private const string Layer = """
+        <ir_version: 10, opset_import: ["" : 23, "com.microsoft" : 1]>
+        decoder (float[b, s, 8] x, float[b, 2, past, 4] past_key, float[b, 2, past, 4] past_value, float[b, 1, s, all] mask, float[b, all] padding, int64[b, s] positions, bool long) => (float[b, s, 8] y)
+            <float[8, 8] wq = ["location": "wq"], float[8, 8] wk = ["location": "wk"], float[8, 8] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"],
+             float[8, 24] wqkv = ["location": "wqkv"], float[24] bqkv = ["location": "bqkv"], float[16, 2] cos = ["location": "cos"], float[16, 2] sin = ["location": "sin"],
+             int64[4] heads = {0, 0, 2, 4}, int64[3] flat = {0, 0, 8}>
+        {
+            [query] q = MatMul (x, wq)
+            [key] k = MatMul (x, wk)
+            [value] v = MatMul (x, wv)
+            CORE
+            [output] o = MatMul (a, wo)
+            [residual] y = Add (x, o)
+        }
+        """;
+
+    [TestMethod]
+    public void MultiHeadAttention_WithAPast_IsADecoder()
+    {
+        AttentionSite site = Site("[core] a, present_key, present_value = com.microsoft.MultiHeadAttention <num_heads = 2, scale = 0.125> (q, k, v, bqkv, , , past_key, past_value)");
+        Assert.AreEqual(("MultiHeadAttention", 2, 2, 4, 0.125f), (site.Form, site.QueryHeads, site.KeyValueHeads, site.HeadSize, site.Scale));
+        Assert.AreEqual(("past_key", "past_value", "present_key", "present_value"), (site.Cache.PastKey?.Name, site.Cache.PastValue?.Name, site.Cache.PresentKey?.Name, site.Cache.PresentValue?.Name));
+        Assert.AreEqual((0L, 8L, 16L), (site.Query.LateBias!.First, site.Key.LateBias!.First, site.Value.LateBias!.First));
+        Assert.AreEqual(new QueryOperand(site.Query.Projection.Result, HeadLayout.SequenceMajor, false, true, true) { Bias = site.Value.LateBias.Vector }, site.QueryOperand);
+        Assert.IsFalse(site.Scores.IsCausal);
+    }
+
+    [TestMethod]
+    public void MultiHeadAttention_WithPackedHeads_StridesOverTheProjection()
+    {
+        AttentionSite site = Site("m = MatMul (x, wqkv) five = Constant <value_ints = [0, 0, 2, 3, 4]> () r = Reshape (m, five) [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (r)");
+        Assert.AreEqual((8L, 8L, 12L, 4L, false), (site.Value.First, site.Value.Count, site.Value.HeadStride!.Value, site.Value.HeadSize!.Value, site.Value.IsWhole));
+        Assert.IsTrue(site.QueryOperand is { IsPacked: true, Interleaved: true, Layout: HeadLayout.SequenceHeads });
+    }
+
+    [TestMethod]
+    public void PackedAttention_ProjectsInside_SoThatQueriesAreNoValue()
+    {
+        AttentionSite site = Site("[core] a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, wqkv, bqkv)");
+        Assert.AreEqual(("Attention (com.microsoft)", 8L, 16L), (site.Form, site.Key.First, site.Value.First));
+        Assert.AreEqual("bqkv", site.Key.Projection.Bias!.Name);
+        Assert.IsNull(site.QueryOperand);
+        Assert.IsNull(site.QueryObstacle);
+        Assert.IsNotNull(Site("[core] a = com.microsoft.Attention <num_heads = 2, unidirectional = 1, do_rotary = 1> (x, wqkv, bqkv)").QueryObstacle);
+    }
+
+    [TestMethod]
+    public void PagedAttention_IsFlat_AndGetsItsVectorAsOneRow()
+    {
+        string text = Layer.With("CORE", """
+            [core] a, key_cache, value_cache = com.microsoft.PagedAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1, local_window_size = 8> (q, k, v, past_key, past_value, past, past, past, cos, sin)
+            """).With("float[b, s, 8] x", "float[tokens, 8] x").With("bool long", "bool long, int32[b] past").With("(float[b, s, 8] y)", "(float[tokens, 8] y)");
+        AttentionSite site = RuleTest.Site(text);
+        Assert.AreEqual(("PagedAttention", true, 8L, HeadLayout.Flat), (site.Form, site.IsFlat, site.Scores.LocalWindow, site.Attended.Layout));
+        OnnxModel model = OnnxText.Load(text);
+        SlotLayouts.Apply(model, RecognisedModel.Of(model).RequireSites(), SlotLayout.OneToken);
+        Node reshape = model.Graph.Nodes.Single(node => node.Is("Reshape"));
+        CollectionAssert.AreEqual(new long[] { 1, 8 }, reshape.Input(1)!.Initializer!.ReadInt64s());
+    }
+
+    [TestMethod]
+    public void StandardAttention_OfFourDimensions_IsHeadMajorWithFactsOfItsRotation()
+    {
+        AttentionSite site = Site("""
+            qh = Reshape (q, heads) qt = Transpose <perm = [0, 2, 1, 3]> (qh) kh = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kh) vh = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vh)
+            [turn] qr = RotaryEmbedding <interleaved = 1> (qt, cos, sin, positions) kr = RotaryEmbedding <interleaved = 1> (kt, cos, sin, positions)
+            [core] h, present_key, present_value = Attention <is_causal = 1, softcap = 30.0> (qr, kr, vt, , past_key, past_value)
+            t = Transpose <perm = [0, 2, 1, 3]> (h) a = Reshape (t, flat)
+            """);
+        Assert.AreEqual(("Attention", 2, 4, 30f, 0.5f), (site.Form, site.QueryHeads, site.HeadSize, site.Scores.SoftCap, site.Scale));
+        Assert.AreEqual((HeadLayout.HeadMajor, "h", HeadLayout.HeadMajor), (site.Attended.Layout, site.Attended.Value.Name, site.QueryOperand!.Layout));
+        Assert.AreEqual(("cos", "sin", "positions", true, false, 4), (site.Rotary!.Cosines.Name, site.Rotary.Sines.Name, site.Rotary.PositionIds!.Name, site.Rotary.Interleaved, site.Rotary.IsInsideCore, site.Rotary.RotatedSize));
+        Assert.AreEqual("turn", site.Rotary.QueryNode!.Name);
+        Assert.IsTrue(site.Cache.IsPresent);
+    }
+
+    [TestMethod]
+    public void RotaryCaches_OfAnIf_AreValuesOfTheGraph()
+    {
+        AttentionSite site = Site("""
+            c, n = If (long) <then_branch = far () => (float[16, 1] c1, float[16, 1] n1) { c1 = Constant <value = float[16, 1] {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}> () n1 = Identity (c1) },
+                else_branch = near () => (float[16, 1] c2, float[16, 1] n2) { c2 = Constant <value = float[16, 1] {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}> () n2 = Identity (c2) }>
+            lengths = Constant <value_ints = [3]> () total = Constant <value_int = 4> ()
+            [core] a = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1> (q, k, v, past_key, past_value, lengths, total, c, n)
+            """);
+        Assert.AreEqual(("c", "n", 2, true, "lengths"), (site.Rotary!.Cosines.Name, site.Rotary.Sines.Name, site.Rotary.RotatedSize, site.Rotary.IsInsideCore, site.Rotary.SequenceLengths!.Name));
+    }
+
+    [TestMethod]
+    public void LoRAOfTheOutputThatCallersFeed_IsNoObstacle()
+    {
+        AttentionSite site = RuleTest.Site(Layer.With("CORE", "[core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)")
+            .With("[output] o = MatMul (a, wo)", "[output] m = MatMul (a, wo) low = MatMul (a, down) [up] high = MatMul (low, up) o = Add (m, high)")
+            .With("bool long", "bool long, float[8, 2] down, float[2, 8] up"));
+        Assert.AreEqual(("o", "up", "output"), (site.End.Name, site.Output.FedUpdate!.Name, site.Output.Node.Name));
+    }
+
+    [TestMethod]
+    public void AnOutputOfTheGraphBehindTheProjection_KeepsItsNameAndGetsTheSum()
+    {
+        string text = Layer.With("CORE", "[core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)").With("(float[b, s, 8] y)", "(float[b, s, 8] y, float[b, s, 8] o)");
+        OnnxModel model = OnnxText.Load(text);
+        SlotLayouts.Apply(model, RecognisedModel.Of(model).RequireSites(), SlotLayout.OneToken);
+        Value output = model.Graph.Outputs[1];
+        Assert.AreEqual(("o", "Add"), (output.Name, output.Producer!.OpType));
+        Assert.AreEqual("output", output.Producer.Input(0)!.Producer!.Name);
+        Assert.AreSame(output, model.Graph.Outputs[0].Producer!.Input(1));
+        RuleTest.AssertSame(OnnxText.Load(text), SlotLayouts.WithoutSlots(model));
+    }
+
+    [TestMethod]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, v)", "the attention sees the whole sequence: an encoder, not a decoder", "MultiHeadAttention 'core'")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2> (x, wqkv, bqkv)", "the attention sees the whole sequence: an encoder, not a decoder", "Attention 'core'")]
+    [DataRow("a = Attention <q_num_heads = 2, kv_num_heads = 2> (q, k, v)", "the attention sees the whole sequence: an encoder, not a decoder", "Attention 'core'")]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v, x)", "the core's bias is not one constant vector for queries, keys and values", "x")]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 3, unidirectional = 1> (q, k, v)", "3 query heads are not a multiple of 4 key/value heads", "MultiHeadAttention 'core'")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1, qkv_hidden_sizes = [8, 8, 4]> (x, wqkv, bqkv)", "qkv_hidden_sizes do not fit a weight of 24 columns", "Attention 'core'")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, x, bqkv)", "the weight is not a constant", "x")]
+    [DataRow("a = Attention <q_num_heads = 2, kv_num_heads = 2, is_causal = 1> (q, , v)", "queries, keys or values are absent", "Attention 'core'")]
+    [DataRow("a = com.microsoft.PagedAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1> (q, k, v)", "do_rotary is set and the rotary caches are absent", "PagedAttention 'core'")]
+    public void Fails_WithReasonAndCulprit(string core, string reason, string culprit) => RuleTest.Fails(Layer.With("CORE", $"[core] {core}"), reason, culprit);
+
+    [TestMethod]
+    public void AMaskOfPaddingAlone_IsAnEncoders()
+    {
+        const string padding = "one = Constant <value_float = 1.0> () far = Constant <value_float = -10000.0> () inverse = Sub (one, padding) bias = Mul (inverse, far)";
+        const string core = "[core] a = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, v, , , bias)";
+        RuleTest.Fails(Layer.With("CORE", $"{padding} {core}"), "the attention's mask hides no later keys (MultiHeadAttention without a cache): an encoder, not a decoder", "MultiHeadAttention 'core'");
+        Assert.AreEqual("bias", Site($"{padding} {core}".With("bias = Mul (inverse, far)", "triangle = Trilu <upper = 1> (inverse) bias = Mul (triangle, far)")).Scores.Bias!.Name);
+        Assert.AreEqual("mask", Site(core.With("bias", "mask")).Scores.Bias!.Name, "what a caller masks is his own");
+    }
+
+    [TestMethod]
+    public void BiasBehindTheRotation_WhichOnlyTheCoreAdds_IsRefused() => RuleTest.Fails(Layer.With("CORE", """
+        qr = com.microsoft.RotaryEmbedding (q, positions, cos, sin) kr = com.microsoft.RotaryEmbedding (k, positions, cos, sin)
+        [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (qr, kr, v, bqkv)
+        """), "the core adds a bias after the rotary embedding or normalization", "bqkv");
+
+    private static AttentionSite Site(string core) => RuleTest.Site(Layer.With("CORE", core));
+}
