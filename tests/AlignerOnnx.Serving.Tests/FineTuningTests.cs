@@ -97,6 +97,19 @@ public sealed class FineTuningTests
     }
 
     [TestMethod]
+    public async Task Job_Dpo_LearnsPreferences()
+    {
+        if (!(await AlignerProcess.RunAsync("train", "dpo", "--help")).Output.Contains("--beta", StringComparison.Ordinal))
+        {
+            Assert.Inconclusive("the tool has no preference training");
+        }
+        string data = await UploadAsync("refuse.preference.train.jsonl");
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, method = new { type = "dpo", dpo = new { hyperparameters = new { steps = 3, beta = 0.2 } } } });
+        await FinishAsync(job, FineTuningStatus.Succeeded);
+        Assert.IsNotNull((await s_server.Chat(job.Value!).CompleteChatAsync([new UserChatMessage(Question)])).Value.Id);
+    }
+
+    [TestMethod]
     public async Task Job_PausedResumedCancelled_FollowsItsStatuses()
     {
         string data = await UploadAsync("form-json.train.jsonl");

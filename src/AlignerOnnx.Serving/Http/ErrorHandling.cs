@@ -21,6 +21,12 @@ internal static partial class ErrorHandling
             telemetry.Refused(e.Status);
             await WriteAsync(context, e);
         }
+        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        {
+            // The connection broke the protocol, or sent too slowly or too much.
+            telemetry.Refused(e.StatusCode);
+            await WriteAsync(context, new ApiException(e.StatusCode, $"The request cannot be read: {e.Message}"));
+        }
         catch (RefusedException e) when (!context.Response.HasStarted)
         {
             telemetry.Refused(StatusCodes.Status400BadRequest);

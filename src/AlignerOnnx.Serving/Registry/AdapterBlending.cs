@@ -22,7 +22,9 @@ internal static class AdapterBlending
         {
             (AdapterVersion Version, double Scale)[] parts = [.. asked.Select((part, index) => Part(registry, part, index, leases))];
             string key = KeyOf(parts);
-            leases.Add(registry.Resident.Acquire(key, () => Blend(registry, parts)));
+            string? made = null;
+            leases.Add(registry.Resident.Acquire(key, () => made = Blend(registry, parts)));
+            Remove(made);
             return new ModelLease(name, parts, key, leases);
         }
         catch
@@ -50,6 +52,22 @@ internal static class AdapterBlending
         string path = Path.Combine(registry.NewStagingFolder(), "blend.onnx_adapter");
         AdapterBlend.Write([.. parts.Select(part => (registry.Folding.Compiled(part.Version), part.Scale))], path);
         return path;
+    }
+
+    /// <summary>The engine holds the values; the file has served its purpose. Where the system keeps a mapped file, the next start removes it.</summary>
+    private static void Remove(string? made)
+    {
+        try
+        {
+            if (made is not null)
+            {
+                Directory.Delete(Path.GetDirectoryName(made)!, recursive: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // In use on Windows.
+        }
     }
 
     /// <summary>Names the values, as a version's digest does.</summary>
