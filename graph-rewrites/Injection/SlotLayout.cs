@@ -64,6 +64,21 @@ public static class SlotLayouts
         return original;
     }
 
+    /// <summary>Why a model cannot have the slots of a layout; null where it can. Tried on a copy.</summary>
+    public static string? WhyNot(OnnxModel model, SlotLayout layout)
+    {
+        try
+        {
+            OnnxModel original = WithoutSlots(model).Clone();
+            Apply(original, RecognisedModel.Of(original).RequireSites(), layout);
+            return null;
+        }
+        catch (ModelRefusedException refusal)
+        {
+            return refusal.Message;
+        }
+    }
+
     /// <summary>Adds the slots of a layout.</summary>
     /// <param name="model">The model, changed in place.</param>
     /// <param name="sites">Its attention sites, all of them, in execution order.</param>

@@ -27,6 +27,22 @@ public sealed class InspectCommandTests
     }
 
     [TestMethod]
+    public async Task Inspect_AsJson_GivesWhatAProgramNeedsToAct()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Pocket(), "--json")).Expect(ExitCodes.Done);
+        JsonElement site = run.Document.GetProperty("sites")[0];
+        Assert.AreEqual("float", site.GetProperty("element_type").GetString());
+        Assert.AreEqual("MatMulNBits 4 bit", site.GetProperty("projections").GetProperty("value").GetString());
+        // The model card: 4 query and 2 key/value heads of 32.
+        JsonElement heads = site.GetProperty("heads");
+        Assert.AreEqual((4, 2, 32), (heads.GetProperty("query").GetInt32(), heads.GetProperty("key_value").GetInt32(), heads.GetProperty("size").GetInt32()));
+        Assert.IsTrue(site.GetProperty("rotary").GetProperty("inside_core").GetBoolean());
+        Assert.IsTrue(site.GetProperty("cache").GetBoolean());
+        CollectionAssert.AreEqual(new[] { "one-token", "many-token", "portable", "prefix" },
+            run.Document.GetProperty("layouts").EnumerateArray().Where(layout => layout.GetProperty("possible").GetBoolean()).Select(layout => layout.GetProperty("name").GetString()).ToArray());
+    }
+
+    [TestMethod]
     public async Task Inspect_TenTokens_CountsThem()
     {
         AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", Material.Pocket(), "--tokens", "10", "--json")).Expect(ExitCodes.Done);

@@ -65,10 +65,10 @@ internal sealed class InspectCommand : AlignerCommand
         {
             output.Line(string.Create(CultureInfo.InvariantCulture, $"  an adapter trains {parameters:N0} parameters ({report.Tokens} token{(report.Tokens == 1 ? "" : "s")}, layers {report.StartLayer} to {report.Sites.Count - 1})"));
         }
+        output.Line($"  slot layouts      {string.Join(", ", report.Layouts.Where(layout => layout.Possible).Select(layout => layout.Name).DefaultIfEmpty("none"))}");
         if (explain)
         {
-            output.Table(["layer", "form", "node", "patchable", "reason"],
-                report.Sites.Select(site => new[] { $"{site.Layer}", site.Form, site.Node, site.Patchable ? "yes" : "no", site.Reason is null ? "" : $"{site.Reason}: {site.Culprit}" }));
+            output.Table(["layer", "form", "heads", "type", "projections", "patchable", "reason"], report.Sites.Select(site => site.Cells()));
         }
     }
 
