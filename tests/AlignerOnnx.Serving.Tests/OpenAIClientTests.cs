@@ -115,6 +115,46 @@ public sealed class OpenAIClientTests
     }
 
     [TestMethod]
+    public async Task Complete_Tools_CallsOneOfTheFunctions()
+    {
+        ChatTool weather = ChatTool.CreateFunctionTool("weather", "The weather of a place.", BinaryData.FromString("""{"type":"object","properties":{"place":{"enum":["Paris","Rome"]}},"required":["place"],"additionalProperties":false}"""));
+        ChatTool time = ChatTool.CreateFunctionTool("time");
+        foreach ((ChatToolChoice choice, string[] allowed) in new[] { (ChatToolChoice.CreateRequiredChoice(), new[] { "weather", "time" }), (ChatToolChoice.CreateFunctionChoice("weather"), ["weather"]) })
+        {
+            ChatCompletionOptions options = new() { ToolChoice = choice, MaxOutputTokenCount = 100, Temperature = 0 };
+            options.Tools.Add(weather);
+            options.Tools.Add(time);
+            ChatCompletion completion = await s_server.Chat().CompleteChatAsync([new UserChatMessage("How is the weather in Rome?")], options);
+            // Free arguments may take a small model longer than it has; those of weather are bounded.
+            if (allowed.Length > 1 && completion.FinishReason == ChatFinishReason.Length)
+            {
+                continue;
+            }
+            Assert.AreEqual(ChatFinishReason.ToolCalls, completion.FinishReason);
+            ChatToolCall call = completion.ToolCalls.Single();
+            Assert.Contains(call.FunctionName, allowed);
+            JsonElement arguments = JsonDocument.Parse(call.FunctionArguments.ToString()).RootElement;
+            Assert.IsTrue(call.FunctionName != "weather" || arguments.GetProperty("place").GetString() is "Paris" or "Rome");
+            StringBuilder streamed = new();
+            await foreach (StreamingChatCompletionUpdate update in s_server.Chat().CompleteChatStreamingAsync([new UserChatMessage("How is the weather in Rome?")], options))
+            {
+                streamed.Append(string.Concat(update.ToolCallUpdates.Select(part => part.FunctionArgumentsUpdate.ToString())));
+            }
+            Assert.AreEqual(call.FunctionArguments.ToString(), streamed.ToString());
+        }
+    }
+
+    [TestMethod]
+    public async Task Complete_ToolsByTheModelsOwnChoice_IsRefusedAndSaysWhatWorks()
+    {
+        ChatCompletionOptions options = new();
+        options.Tools.Add(ChatTool.CreateFunctionTool("time"));
+        ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], options));
+        Assert.AreEqual(400, e.Status);
+        StringAssert.Contains(e.Message, "required");
+    }
+
+    [TestMethod]
     public async Task Complete_Logprobs_AreOfEachTokenAndStreamedAlike()
     {
         ChatCompletionOptions options = new() { IncludeLogProbabilities = true, TopLogProbabilityCount = 3, MaxOutputTokenCount = 6 };

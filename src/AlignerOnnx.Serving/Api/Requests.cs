@@ -58,6 +58,27 @@ internal sealed record ChatCompletionRequest : GenerationBody
     public bool? Logprobs { get; init; }
 
     public int? TopLogprobs { get; init; }
+
+    public IReadOnlyList<ToolDefinition>? Tools { get; init; }
+
+    /// <summary><c>required</c>, <c>none</c>, or an object that names a function.</summary>
+    public JsonElement? ToolChoice { get; init; }
+}
+
+internal sealed record ToolDefinition
+{
+    public string? Type { get; init; }
+
+    public ToolFunction? Function { get; init; }
+}
+
+internal sealed record ToolFunction
+{
+    public string? Name { get; init; }
+
+    public string? Description { get; init; }
+
+    public JsonElement? Parameters { get; init; }
 }
 
 /// <summary>The body of a completion request.</summary>

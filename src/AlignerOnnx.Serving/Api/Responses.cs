@@ -6,7 +6,16 @@ internal sealed record ChatCompletion(string Id, string Object, long Created, st
 
 internal sealed record Choice(int Index, AnswerMessage Message, ChatLogprobs? Logprobs, string FinishReason);
 
-internal sealed record AnswerMessage(string Role, string Content);
+internal sealed record AnswerMessage(string Role, string? Content)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ToolCall>? ToolCalls { get; init; }
+}
+
+/// <summary>A call of a function; the arguments are JSON as text.</summary>
+internal sealed record ToolCall(int Index, string Id, string Type, ToolCallFunction Function);
+
+internal sealed record ToolCallFunction(string Name, string Arguments);
 
 /// <summary>One event of a streamed answer.</summary>
 internal sealed record ChatCompletionChunk(string Id, string Object, long Created, string Model, string SystemFingerprint, IReadOnlyList<ChunkChoice> Choices)
@@ -28,6 +37,9 @@ internal sealed record Delta
 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Content { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ToolCall>? ToolCalls { get; init; }
 }
 
 internal sealed record ChatLogprobs(IReadOnlyList<TokenLikelihood> Content);

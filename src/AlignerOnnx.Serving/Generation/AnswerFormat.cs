@@ -18,8 +18,8 @@ internal abstract class AnswerFormat(ModelLease model, string idPrefix)
     /// <summary>The event that opens an answer; null where there is none.</summary>
     internal abstract string? Opening(int choice);
 
-    /// <summary>The event of one more token.</summary>
-    internal abstract string Piece(int choice, GeneratedToken token);
+    /// <summary>The event of one more token; null where the token waits for others.</summary>
+    internal abstract string? Piece(int choice, GeneratedToken token);
 
     /// <summary>The event that ends an answer.</summary>
     internal abstract string Closing(int choice, FinishReason reason);

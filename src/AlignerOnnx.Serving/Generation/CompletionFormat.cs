@@ -11,7 +11,7 @@ internal sealed class CompletionFormat(ModelLease model, ChatModel chat) : Answe
 
     internal override string? Opening(int choice) => null;
 
-    internal override string Piece(int choice, GeneratedToken token) => Event(new CompletionChoice(choice, token.Text, Logprobs([token]), null));
+    internal override string? Piece(int choice, GeneratedToken token) => Event(new CompletionChoice(choice, token.Text, Logprobs([token]), null));
 
     internal override string Closing(int choice, FinishReason reason) => Event(new CompletionChoice(choice, "", null, Reason(reason)));
 

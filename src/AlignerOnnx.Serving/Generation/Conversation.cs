@@ -6,8 +6,9 @@ namespace AlignerOnnx.Serving;
 /// <summary>Turns the messages of a chat request into a prompt.</summary>
 internal static class Conversation
 {
-    internal static int[] Prompt(ChatModel chat, IReadOnlyList<RequestMessage>? messages)
+    internal static int[] Prompt(ChatModel chat, ChatCompletionRequest body)
     {
+        IReadOnlyList<RequestMessage>? messages = body.Messages;
         if (messages is null or [])
         {
             throw ApiException.Invalid("messages is missing or empty; at least one message is needed.", "messages");
@@ -15,7 +16,7 @@ internal static class Conversation
         ChatTurn[] turns = [.. messages.Select((message, index) => new ChatTurn(Role(message, index), Content(message, index)))];
         try
         {
-            return chat.Encode(chat.ApplyChatTemplate(turns));
+            return chat.Encode(chat.ApplyChatTemplate(ToolCalling.Describe(body, turns)));
         }
         catch (ArgumentException e)
         {

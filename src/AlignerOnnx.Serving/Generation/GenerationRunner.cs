@@ -128,9 +128,9 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             }
             opened = true;
             finish = token.Finish;
-            if (token.Text.Length > 0 || token.Logprobs is not null)
+            if ((token.Text.Length > 0 || token.Logprobs is not null) && plan.Format.Piece(choice, token) is { } piece)
             {
-                await events.WriteAsync(plan.Format.Piece(choice, token), cancellation);
+                await events.WriteAsync(piece, cancellation);
             }
         }
         await events.WriteAsync(plan.Format.Closing(choice, finish), cancellation);

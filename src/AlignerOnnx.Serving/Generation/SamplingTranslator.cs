@@ -20,7 +20,7 @@ internal sealed class SamplingTranslator(ServingOptions options)
     // Values that ask for nothing of these fields.
     private static readonly Dictionary<string, string> Neutral = new(StringComparer.Ordinal)
     {
-        ["store"] = "false", ["echo"] = "false", ["best_of"] = "1", ["modalities"] = "[\"text\"]", ["tool_choice"] = "\"none\"", ["function_call"] = "\"none\"", ["suffix"] = "\"\"",
+        ["store"] = "false", ["echo"] = "false", ["best_of"] = "1", ["modalities"] = "[\"text\"]", ["function_call"] = "\"none\"", ["suffix"] = "\"\"",
     };
 
     internal GenerationRequest Translate(GenerationBody body, int? maxCompletionTokens, int? topLogprobs, string? engineKey)

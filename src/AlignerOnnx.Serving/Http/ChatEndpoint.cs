@@ -19,8 +19,9 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
         {
             GenerationRequest request = _sampling.Translate(body, body.MaxCompletionTokens, TopLogprobs(body), model.EngineKey);
             int choices = _sampling.Choices(body, prompts: 1);
-            int[] prompt = Conversation.Prompt(parts.Chat, body.Messages);
-            return new GenerationPlan(model, PromptedRequests.Of(request, [prompt], choices), prompt.Length, new ChatFormat(model, parts.Chat), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            Guidance? call = ToolCalling.Form(body);
+            int[] prompt = Conversation.Prompt(parts.Chat, body);
+            return new GenerationPlan(model, PromptedRequests.Of(request with { Guidance = call ?? request.Guidance }, [prompt], choices), prompt.Length, new ChatFormat(model, parts.Chat, calls: call is not null), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
         }
         catch
         {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Data.Sqlite;
 
 namespace AlignerOnnx.Serving;
@@ -5,29 +6,25 @@ namespace AlignerOnnx.Serving;
 /// <summary>The registry's metadata in the database: adapters, versions, their files, aliases.</summary>
 internal sealed class AdapterCatalog(StateDatabase database, TimeProvider time)
 {
-    /// <summary>Reads every adapter, or the one of a name.</summary>
-    internal IReadOnlyList<AdapterState> Read(string? name = null)
+    /// <summary>Reads every adapter.</summary>
+    internal IReadOnlyList<AdapterState> ReadAll()
     {
-        (string, object?) only = ("$name", name);
-        ILookup<(string, int), AdapterFile> files = database.Query("SELECT name, number, file, sha256, bytes FROM version_files WHERE $name IS NULL OR name = $name ORDER BY file",
-            row => (Key: (row.GetString(0), row.GetInt32(1)), File: new AdapterFile(row.GetString(2), row.GetString(3), row.GetInt64(4))), only).ToLookup(row => row.Key, row => row.File);
+        ILookup<(string, int), AdapterFile> files = database.Query("SELECT name, number, file, sha256, bytes FROM version_files ORDER BY file",
+            row => (Key: (row.GetString(0), row.GetInt32(1)), File: new AdapterFile(row.GetString(2), row.GetString(3), row.GetInt64(4)))).ToLookup(row => row.Key, row => row.File);
         ILookup<string, AdapterVersion> versions = database.Query(
-            """
-            SELECT name, number, digest, kind, origin, base_model, base_fingerprint, data_hash, recipe, created
-            FROM versions WHERE $name IS NULL OR name = $name ORDER BY number
-            """,
-            row => ToVersion(row, [.. files[(row.GetString(0), row.GetInt32(1))]]), only).ToLookup(version => version.Name);
-        ILookup<string, (string Alias, int Number)> aliases = database.Query("SELECT name, alias, number FROM aliases WHERE $name IS NULL OR name = $name",
-            row => (Name: row.GetString(0), Alias: row.GetString(1), Number: row.GetInt32(2)), only).ToLookup(row => row.Name, row => (row.Alias, row.Number));
-        return database.Query("SELECT name, current, loaded, created FROM adapters WHERE $name IS NULL OR name = $name", row => new AdapterState(
+            "SELECT name, number, digest, kind, origin, base_model, base_fingerprint, data_hash, recipe, created FROM versions",
+            row => ToVersion(row, [.. files[(row.GetString(0), row.GetInt32(1))]])).ToLookup(version => version.Name);
+        ILookup<string, (string Alias, int Number)> aliases = database.Query("SELECT name, alias, number FROM aliases",
+            row => (Name: row.GetString(0), Alias: row.GetString(1), Number: row.GetInt32(2))).ToLookup(row => row.Name, row => (row.Alias, row.Number));
+        return database.Query("SELECT name, current, loaded, created FROM adapters", row => new AdapterState(
             row.GetString(0), row.GetInt32(1), row.GetInt32(2) == 1, DateTimeOffset.FromUnixTimeSeconds(row.GetInt64(3)),
-            versions[row.GetString(0)].ToDictionary(version => version.Number), aliases[row.GetString(0)].ToDictionary(pair => pair.Alias, pair => pair.Number, StringComparer.Ordinal)), only);
+            versions[row.GetString(0)].ToImmutableDictionary(version => version.Number), aliases[row.GetString(0)].ToImmutableDictionary(pair => pair.Alias, pair => pair.Number, StringComparer.Ordinal)));
     }
 
     internal bool RefersToDigest(string digest) => database.Query("SELECT 1 FROM versions WHERE digest = $digest LIMIT 1", _ => true, ("$digest", digest)).Count > 0;
 
     /// <summary>Adds a version, makes it the current one and sets the aliases, all at once.</summary>
-    internal int Add(AdapterVersion version, IReadOnlyList<string> aliases) => database.InTransaction(() =>
+    internal AdapterVersion Add(AdapterVersion version, IReadOnlyList<string> aliases) => database.InTransaction(() =>
     {
         string name = version.Name;
         long now = time.GetUtcNow().ToUnixTimeSeconds();
@@ -46,14 +43,14 @@ internal sealed class AdapterCatalog(StateDatabase database, TimeProvider time)
                 ("$name", name), ("$number", number), ("$file", file.Name), ("$sha256", file.Sha256), ("$bytes", file.Bytes));
         }
         Point(name, number, aliases);
-        return number;
+        return version with { Number = number, Created = DateTimeOffset.FromUnixTimeSeconds(now) };
     });
 
     /// <summary>Makes the names mean a version that is there already.</summary>
-    internal int Confirm(AdapterVersion version, IReadOnlyList<string> aliases) => database.InTransaction(() =>
+    internal AdapterVersion Confirm(AdapterVersion version, IReadOnlyList<string> aliases) => database.InTransaction(() =>
     {
         Point(version.Name, version.Number, aliases);
-        return version.Number;
+        return version;
     });
 
     internal void SetCurrent(string name, int number) =>

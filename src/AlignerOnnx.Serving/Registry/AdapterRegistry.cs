@@ -25,7 +25,7 @@ internal sealed class AdapterRegistry
         _resident = new ResidentAdapters(engine, options.MaxResidentAdapters);
         Folding = new AdapterFolding(options.ModelFolder, options.AnyBase, _blobs, state);
         _baseName = options.BaseName;
-        _adapters = _catalog.Read().ToImmutableDictionary(adapter => adapter.Name, StringComparer.Ordinal);
+        _adapters = _catalog.ReadAll().ToImmutableDictionary(adapter => adapter.Name, StringComparer.Ordinal);
     }
 
     internal AdapterFolding Folding { get; }
@@ -97,10 +97,17 @@ internal sealed class AdapterRegistry
         {
             // Tried before it is public, so that what is refused is never seen by a request.
             using IDisposable tried = Hold(candidate);
-            int number = Find(candidate.Name) is { } present && present.CurrentVersion.Digest == candidate.Digest
-                ? _catalog.Confirm(present.CurrentVersion, aliases)
-                : _catalog.Add(candidate, aliases);
-            return Refresh(candidate.Name)!.Versions[number];
+            AdapterState? present = Find(candidate.Name);
+            AdapterVersion version = present?.CurrentVersion.Digest == candidate.Digest ? _catalog.Confirm(present.CurrentVersion, aliases) : _catalog.Add(candidate, aliases);
+            AdapterState state = present ?? new AdapterState(version.Name, version.Number, true, version.Created, ImmutableDictionary<int, AdapterVersion>.Empty, ImmutableDictionary.Create<string, int>(StringComparer.Ordinal));
+            Show(state with
+            {
+                Current = version.Number,
+                Loaded = true,
+                Versions = state.Versions.SetItem(version.Number, version),
+                Aliases = state.Aliases.SetItems(aliases.Select(alias => KeyValuePair.Create(alias, version.Number))),
+            });
+            return version;
         }
         catch
         {
@@ -119,12 +126,18 @@ internal sealed class AdapterRegistry
         }
         using IDisposable tried = Hold(version);
         _catalog.SetCurrent(name, target);
+        return adapter with { Current = target, Loaded = true };
     });
 
     internal AdapterState SetAlias(string name, string alias, string selector)
     {
         AdapterReference.RequireAlias(alias);
-        return Change(name, _ => _catalog.SetAlias(name, alias, RequireVersion(name, selector).Number));
+        return Change(name, adapter =>
+        {
+            int number = RequireVersion(name, selector).Number;
+            _catalog.SetAlias(name, alias, number);
+            return adapter with { Aliases = adapter.Aliases.SetItem(alias, number) };
+        });
     }
 
     internal AdapterState RemoveAlias(string name, string alias) => Change(name, adapter =>
@@ -134,6 +147,7 @@ internal sealed class AdapterRegistry
             throw new ApiException(StatusCodes.Status404NotFound, $"The adapter '{name}' has no alias '{alias}'.", "alias", "alias_not_found");
         }
         _catalog.RemoveAlias(name, alias);
+        return adapter with { Aliases = adapter.Aliases.Remove(alias) };
     });
 
     /// <summary>Stops or resumes serving an adapter; its history stays.</summary>
@@ -143,7 +157,7 @@ internal sealed class AdapterRegistry
         {
             using IDisposable tried = Hold(adapter.CurrentVersion);
             _catalog.SetLoaded(name, true);
-            return;
+            return adapter with { Loaded = true };
         }
         _catalog.SetLoaded(name, false);
         foreach (AdapterVersion version in adapter.Versions.Values)
@@ -151,6 +165,7 @@ internal sealed class AdapterRegistry
             // Values that another adapter shares come back when they are asked for.
             _resident.Drop(version.Digest);
         }
+        return adapter with { Loaded = false };
     });
 
     /// <summary>Deletes a version that neither the name nor an alias means.</summary>
@@ -168,7 +183,7 @@ internal sealed class AdapterRegistry
                 throw new ApiException(StatusCodes.Status409Conflict, $"{version.Id} is in use: it is current or has an alias. Move those first.", "version", "version_in_use");
             }
             _catalog.RemoveVersion(name, number);
-            Refresh(name);
+            Show(adapter with { Versions = adapter.Versions.Remove(number) });
             Discard([version]);
         }
     }
@@ -180,7 +195,7 @@ internal sealed class AdapterRegistry
         {
             AdapterState adapter = Require(name);
             _catalog.Remove(name);
-            Refresh(name);
+            _adapters = _adapters.Remove(name);
             Discard(adapter.Versions.Values);
         }
     }
@@ -195,12 +210,11 @@ internal sealed class AdapterRegistry
     /// <summary>Makes the version's values resident until the lease is disposed.</summary>
     private IDisposable Hold(AdapterVersion version) => _resident.Acquire(version.Digest, () => Folding.Compiled(version));
 
-    private AdapterState Change(string name, Action<AdapterState> change)
+    private AdapterState Change(string name, Func<AdapterState, AdapterState> change)
     {
         lock (_changes)
         {
-            change(Require(name));
-            return Refresh(name)!;
+            return Show(change(Require(name)));
         }
     }
 
@@ -211,11 +225,10 @@ internal sealed class AdapterRegistry
         return new AdapterFile(name, blob.Sha256, blob.Bytes);
     }
 
-    /// <summary>Makes the change visible, at once and as a whole.</summary>
-    private AdapterState? Refresh(string name)
+    /// <summary>Makes a change, which is in the database already, visible: at once and as a whole.</summary>
+    private AdapterState Show(AdapterState state)
     {
-        AdapterState? state = _catalog.Read(name).SingleOrDefault();
-        _adapters = state is null ? _adapters.Remove(name) : _adapters.SetItem(name, state);
+        _adapters = _adapters.SetItem(state.Name, state);
         return state;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -48,7 +49,7 @@ internal sealed record AdapterFile(string Name, string Sha256, long Bytes);
 /// <param name="Versions">Its versions by number.</param>
 /// <param name="Aliases">Version numbers by alias.</param>
 internal sealed record AdapterState(
-    string Name, int Current, bool Loaded, DateTimeOffset Created, IReadOnlyDictionary<int, AdapterVersion> Versions, IReadOnlyDictionary<string, int> Aliases)
+    string Name, int Current, bool Loaded, DateTimeOffset Created, ImmutableDictionary<int, AdapterVersion> Versions, ImmutableDictionary<string, int> Aliases)
 {
     internal AdapterVersion CurrentVersion => Versions[Current];
 
