@@ -42,7 +42,7 @@ internal static class HeadNormalizations
         foreach (Value? factor in scaling.Inputs)
         {
             Node? root = factor?.Producer;
-            root = root is { OpType: "Reciprocal" or "Div" } ? root.Inputs[^1]?.Producer : root;
+            root = root is { OpType: "Reciprocal" or "Div", Inputs.Count: > 0 } ? root.Inputs[^1]?.Producer : root;
             if (root is { OpType: "Sqrt" } && root.Input(0)?.Producer is { OpType: "Add" } sum)
             {
                 return sum;

@@ -18,6 +18,10 @@ internal sealed class PackedAttentionRecogniser : IAttentionRecogniser
 
     public Match<AttentionSite> Recognise(Node core, int layer)
     {
+        if (core.Input(0) is null)
+        {
+            return Match<AttentionSite>.Fail("the input is absent", core);
+        }
         Match<FrozenMatrix> weight = FrozenMatrices.Of(core.Input(WeightInput));
         if (!weight.Success)
         {

@@ -60,6 +60,10 @@ public sealed class RecognisedModel
                 "attention between projections and an output projection, as exports of the LLaMA family have it", "run `aligner inspect --explain` to see every layer");
         }
         AttentionSite[] sites = [.. Cores.Select(core => core.Match.Found!)];
+        if (sites.FirstOrDefault(site => site.ElementType != sites[0].ElementType) is { } other)
+        {
+            throw new ModelRefusedException("The layers of the model compute in different types", $"{file}, layer {other.Layer}", other.ElementType.ToString(), sites[0].ElementType.ToString(), "export the model in one type");
+        }
         Architecture.Of(sites, file);
         return sites;
     }

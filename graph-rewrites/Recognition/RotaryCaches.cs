@@ -10,7 +10,7 @@ internal static class RotaryCaches
     /// <param name="cosines">The cosines: a constant, or the output of an If between two constants (LongRoPE).</param>
     /// <param name="headSize">What is assumed where the caches do not say.</param>
     public static int RotatedSize(Value cosines, int headSize) =>
-        LastDimension(cosines) is long half && half > 0 && 2 * half <= headSize ? (int)(2 * half) : headSize;
+        LastDimension(cosines) is long half && half > 0 && half <= headSize / 2 ? (int)(2 * half) : headSize;
 
     /// <summary>The embedding that RotaryEmbedding nodes before the core compute; null where there are none.</summary>
     public static RotaryFacts? Before(Node? query, Node? key, int headSize)

@@ -10,6 +10,7 @@ internal static class ProjectionKinds
     /// <summary>The projection that a node alone computes, or why it is none.</summary>
     public static Match<Projection> Of(Node node) =>
         node.Outputs is not [{ }, ..] ? Match<Projection>.Fail("the node has no first output", node)
+        : node.Input(0) is null ? Match<Projection>.Fail("the node has no first input", node)
         : Array.Find(All, kind => kind.LooksFor(node))?.Recognise(node)
         ?? Match<Projection>.Fail($"{node.OpType} is not a projection (MatMul, Gemm, MatMulNBits)", node);
 }

@@ -41,7 +41,7 @@ internal static class ProjectionRecogniser
 
     private static bool KeepsLast(Node reshape, long size) =>
         Constants.Integers(reshape.Input(1)) is { Length: > 0 } shape ? shape[^1] == size || shape[^1] == -1
-        : reshape.Input(1)?.Producer is { OpType: "Concat" } join && Constants.Integers(join.Inputs[^1]) is { Length: > 0 } last && (last[^1] == size || last[^1] == -1);
+        : reshape.Input(1)?.Producer is { OpType: "Concat", Inputs.Count: > 0 } join && Constants.Integers(join.Inputs[^1]) is { Length: > 0 } last && (last[^1] == size || last[^1] == -1);
 
     private static Match<Projection> OfSum(Node add, int steps)
     {

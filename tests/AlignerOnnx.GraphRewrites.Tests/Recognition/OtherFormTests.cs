@@ -191,5 +191,8 @@ public sealed class OtherFormTests
         [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (qr, kr, v, bqkv)
         """), "the core adds a bias after the rotary embedding or normalization", "bqkv");
 
+    /// <summary>The small layer around a core.</summary>
+    internal static string With(string core) => Layer.With("CORE", core);
+
     private static AttentionSite Site(string core) => RuleTest.Site(Layer.With("CORE", core));
 }
