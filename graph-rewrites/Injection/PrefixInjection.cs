@@ -54,12 +54,18 @@ public static class PrefixInjection
 
     private static void Replace(OpEmitter emit, AttentionSite site, Value where, Value chosen)
     {
+        if (site.Key.Projection.RoundsActivations || site.Value.Projection.RoundsActivations)
+        {
+            throw new ModelRefusedException("The projections round activations by the range of all rows, which rows of tokens would change", site.Key.Projection.Node.ToString(),
+                remedy: "patch with --slots one-token or many-token");
+        }
         Value source = site.Key.Projection.Source;
         bool flat = site.Key.Projection.Node.Is("Gemm");
         Value replaced = emit.Op("Where", flat
             ? [emit.Reshape(where, -1, 1), emit.Reshape(chosen, -1, site.HiddenSize), source]
             : [where, chosen, source]);
-        foreach (Node projection in new[] { site.Key.Projection.Node, site.Value.Projection.Node }.Distinct())
+        Projection[] projections = [site.Key.Projection, site.Value.Projection];
+        foreach (Node projection in projections.Concat(projections.SelectMany(whole => whole.Updates).Select(update => update.Down)).Select(part => part.Node).Distinct())
         {
             projection.Rewire(0, replaced);
         }

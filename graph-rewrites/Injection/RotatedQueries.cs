@@ -17,6 +17,10 @@ internal sealed class RotatedQueries(OnnxGraph graph)
     public Value Of(OpEmitter emit, AttentionSite site)
     {
         (long groups, long shared, long size) = (site.KeyValueHeads, site.QueryHeads / site.KeyValueHeads, site.HeadSize);
+        if (site.QueryObstacle is { } obstacle)
+        {
+            throw new ModelRefusedException($"Layer {site.Layer} takes only one-token slots: {obstacle}", site.Core.ToString(), remedy: "patch with --slots one-token");
+        }
         QueryOperand operand = site.QueryOperand is { Interleaved: false, Layout: not HeadLayout.Flat } found ? found
             : throw new ModelRefusedException($"Layer {site.Layer} takes only one-token slots: its queries cannot be reached outside the attention node", site.Core.ToString(), remedy: "patch with --slots one-token");
         if (operand.Layout == HeadLayout.HeadMajor && operand is { IsNormalised: true, IsRotated: true, Bias: null })

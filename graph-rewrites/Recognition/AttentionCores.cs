@@ -9,7 +9,7 @@ internal static class AttentionCores
     private static readonly HashSet<string> Fused =
     [
         "GroupQueryAttention", "MultiHeadAttention", "Attention", "PagedAttention", "SparseAttention", "DecoderMaskedMultiHeadAttention", "DecoderMaskedSelfAttention",
-        "PackedMultiHeadAttention", "PackedAttention", "QAttention", "LinearAttention", "GatedDeltaNet",
+        "PackedMultiHeadAttention", "DecoderAttention", "LongformerAttention", "PackedAttention", "QAttention", "LinearAttention", "GatedDeltaNet",
     ];
 
     /// <summary>Whether a node is an attention core: a fused operator, or a Softmax of scores whose probabilities are multiplied with values.</summary>

@@ -22,7 +22,7 @@ internal static class FrozenMatrices
             }
             switch (value.Producer)
             {
-                case { OpType: "Transpose" } transpose when transpose.Attributes.Ints("perm") is null or [1, 0]:
+                case { OpType: "Transpose" } transpose when SwapsLast(transpose):
                     transposed = !transposed;
                     value = transpose.Input(0);
                     break;
@@ -42,8 +42,11 @@ internal static class FrozenMatrices
         return Match<FrozenMatrix>.Fail("the weight is not a constant", value);
     }
 
+    private static bool SwapsLast(Node transpose) =>
+        transpose.Attributes.Ints("perm") is { } order ? order is [1, 0] or [0, 2, 1] : Ranks.Of(transpose.Input(0)) == 2;
+
     private static Match<FrozenMatrix> Plain(Value value, Tensor stored, bool transposed, DataType? type) =>
-        stored.Shape.Count != 2 || stored.Count == 0 ? Match<FrozenMatrix>.Fail($"the weight of shape [{string.Join(',', stored.Shape)}] is no matrix", value)
+        stored.Shape.Count < 2 || stored.Count == 0 || stored.Shape.SkipLast(2).Any(size => size != 1) ? Match<FrozenMatrix>.Fail($"the weight of shape [{string.Join(',', stored.Shape)}] is no matrix", value)
         : stored.ElementType is not (DataType.Float or DataType.Float16 or DataType.Bfloat16) ? Match<FrozenMatrix>.Fail($"the weight is of {stored.ElementType}", value)
         : new FrozenMatrix(stored, transposed, type ?? stored.ElementType);
 

@@ -4,15 +4,18 @@ using static Onnx.TensorProto.Types;
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
 /// <summary>A frozen linear map y = factor * W x + bias (+ LoRA), however the graph stores W.</summary>
-/// <param name="Node">The node that multiplies: MatMul, Gemm, FusedMatMul, MatMulNBits, DynamicQuantizeMatMul; com.microsoft Attention, which projects inside.</param>
+/// <param name="Node">The node that multiplies: MatMul, Gemm, FusedMatMul, MatMulNBits, DynamicQuantizeMatMul, MatMulIntegerToFloat, the Mul behind a MatMulInteger; com.microsoft Attention, which projects inside.</param>
 /// <param name="Result">The value with bias and LoRA added, [.., output size].</param>
 /// <param name="Bias">The bias, a constant of <paramref name="OutputSize"/> elements; null where there is none.</param>
 /// <param name="InputSize">The size of x.</param>
 /// <param name="OutputSize">The size of y.</param>
 public sealed record Projection(Node Node, Value Result, Value? Bias, long InputSize, long OutputSize)
 {
-    /// <summary>The value x.</summary>
-    public Value Source => Node.Input(0)!;
+    /// <summary>The value x; the node's first input, or what was rounded to give it.</summary>
+    public Value Source { get; init; } = Node.Input(0)!;
+
+    /// <summary>Whether x is rounded to int8 by the range of all its rows: rows then depend on each other, a little.</summary>
+    public bool RoundsActivations { get; init; }
 
     /// <summary>How W is stored; null for MatMulNBits, which <see cref="QuantisedWeight"/> describes.</summary>
     public FrozenMatrix? Matrix { get; init; }

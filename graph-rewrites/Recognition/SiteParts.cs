@@ -1,6 +1,7 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition.Paths;
 using AlignerOnnx.GraphRewrites.Recognition.Projections;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
@@ -76,7 +77,7 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
             RotaryInside ?? RotaryCaches.Before(Query.RotaryNode, Key.RotaryNode, headSize))
         {
             QueryOperand = Operand is null ? null : Operand with { Factor = (float)Carried(Query) },
-            QueryObstacle = QueryObstacle,
+            QueryObstacle = QueryObstacle ?? WhyOtherType(output.Found),
             QueryNormalization = OverHead(NormalizationInside.Query ?? Query.Normalization),
             KeyNormalization = OverHead(NormalizationInside.Key ?? Key.Normalization),
             Scores = Scores,
@@ -85,6 +86,9 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
             IsFlat = Ranks.Of(output.Found.Result) == 2,
         };
     }
+
+    private string? WhyOtherType(Projection output) =>
+        Operand is not null && Query.Type != DataType.Undefined && Query.Type != output.ElementType ? $"queries enter the core as {Query.Type}, slots are of {output.ElementType}" : null;
 
     private (string, object?)? WhyNotHeads() =>
         QueryHeads < 0 || KeyValueHeads < 0 || HeadSize < 1 ? ("the head size cannot be read from the graph", Core)

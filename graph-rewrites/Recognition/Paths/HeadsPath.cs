@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition.Projections;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Paths;
 
@@ -31,6 +32,9 @@ internal sealed record HeadsPath(ProjectionSlice Slice)
 
     /// <summary>Elements of a head where a Reshape on the way says so; 0 where none does.</summary>
     public long HeadSize { get; init; }
+
+    /// <summary>The type that the core reads, where it differs from the projection's on the way; undefined where nothing converts.</summary>
+    public DataType Type { get; init; }
 
     /// <summary>The cache that earlier heads come from, and the value with the new ones behind; null where the way passes none.</summary>
     public (Value Past, Value Present)? Cache { get; init; }

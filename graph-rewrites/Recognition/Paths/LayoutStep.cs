@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Paths;
 
@@ -19,6 +20,10 @@ internal sealed class LayoutStep : IPathStep
         if (node.OpType == "Reshape" && walk.Facts.HeadSize == 0 && HeadSizeOf(node) is long size and > 0)
         {
             walk.Note(facts => facts with { HeadSize = size });
+        }
+        if (node.OpType == "Cast" && walk.Facts.Type == DataType.Undefined)
+        {
+            walk.Note(facts => facts with { Type = (DataType)node.Attributes.Int("to", 0) });
         }
         return walk.Back(node.Input(0));
     }

@@ -18,6 +18,6 @@ internal sealed class DynamicQuantizeMatMulKind : IProjectionKind
         return !matrix.Success ? Match<Projection>.Fail(matrix)
             : node.Input(BiasInput) is { } bias && Constants.Vector(bias, matrix.Found.OutputSize) is null
             ? Match<Projection>.Fail("the bias of the product is not a constant vector", bias)
-            : new Projection(node, node.Output, node.Input(BiasInput), matrix.Found.InputSize, matrix.Found.OutputSize) { Matrix = matrix.Found };
+            : new Projection(node, node.Output, node.Input(BiasInput), matrix.Found.InputSize, matrix.Found.OutputSize) { Matrix = matrix.Found, RoundsActivations = true };
     }
 }

@@ -5,7 +5,7 @@ namespace AlignerOnnx.GraphRewrites.Recognition.Projections;
 /// <summary>Every operator that may be a projection.</summary>
 internal static class ProjectionKinds
 {
-    private static readonly IProjectionKind[] All = [new MatMulKind(), new GemmKind(), new MatMulNBitsKind(), new DynamicQuantizeMatMulKind(), new UnreadableKind()];
+    private static readonly IProjectionKind[] All = [new MatMulKind(), new GemmKind(), new MatMulNBitsKind(), new DynamicQuantizeMatMulKind(), new IntegerProductKind(), new UnreadableKind()];
 
     /// <summary>The projection that a node alone computes, or why it is none.</summary>
     public static Match<Projection> Of(Node node) =>

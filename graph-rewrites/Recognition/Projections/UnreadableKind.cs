@@ -8,7 +8,6 @@ internal sealed class UnreadableKind : IProjectionKind
     private static readonly Dictionary<string, string> Reasons = new(StringComparer.Ordinal)
     {
         ["MatMulInteger"] = "MatMulInteger gives integers of quantised activations; its scales are applied by other nodes",
-        ["MatMulIntegerToFloat"] = "MatMulIntegerToFloat takes activations that are integers already, so that raw tokens cannot be projected by it",
         ["QLinearMatMul"] = "QLinearMatMul gives integers, not activations to which a vector could be added",
         ["QGemm"] = "QGemm gives integers of quantised activations",
         ["MatMulBnb4"] = "MatMulBnb4 stores its weight in a code book (FP4, NF4)",

@@ -37,6 +37,49 @@ public sealed class OtherFormTests
         Assert.IsFalse(site.Scores.IsCausal);
     }
 
+    /// <summary>The model builder's float32 exports for CUDA, releases 0.2 to 0.18: one key/value head, repeated behind the cache for both query heads.</summary>
+    [TestMethod]
+    public void MultiHeadAttention_WithHeadsRepeatedBehindTheCache_HasItsOwnNumberOfKeys()
+    {
+        const string repeated = """
+            kr = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kr) present_key = Concat <axis = 2> (past_key, kt) ks = Shape (present_key)
+            ku = Unsqueeze (present_key, two) ke = Expand (ku, wide) kf = Reshape (ke, narrow) kb = Transpose <perm = [0, 2, 1, 3]> (kf) kc = Reshape (kb, flat)
+            vr = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vr) present_value = Concat <axis = 2> (past_value, vt)
+            vu = Unsqueeze (present_value, two) ve = Expand (vu, wide) vf = Reshape (ve, narrow) vb = Transpose <perm = [0, 2, 1, 3]> (vf) vc = Reshape (vb, flat)
+            [core] a = com.microsoft.MultiHeadAttention <num_heads = 2> (q, kc, vc, , , mask)
+            """;
+        string text = Layer.With("CORE", repeated).With("float[8, 8] wk", "int64[1] two = {2}, int64[5] wide = {1, 1, 2, 1, 4}, int64[4] narrow = {1, 2, -1, 4}, float[8, 4] wk").With("float[8, 8] wv", "float[8, 4] wv")
+            .With("int64[4] heads = {0, 0, 2, 4}", "int64[4] heads = {0, 0, -1, 4}").With("(float[b, s, 8] y)", "(float[b, s, 8] y, float[b, 1, all, 4] present_key, float[b, 1, all, 4] present_value)");
+        AttentionSite site = RuleTest.Site(text);
+        Assert.AreEqual((2, 1, 4), (site.QueryHeads, site.KeyValueHeads, site.HeadSize));
+        Assert.AreEqual(("past_key", "present_value"), (site.Cache.PastKey?.Name, site.Cache.PresentValue?.Name));
+        RuleTest.Fails(text.With("ku = Unsqueeze (present_key, two)", "three = Constant <value_ints = [3]> () [again] ku = Unsqueeze (present_key, three)"),
+            "key/value heads are repeated in another order than side by side", "Expand ''");
+    }
+
+    /// <summary>docs/recognition.md, the last column of the forms.</summary>
+    [TestMethod]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v, bqkv)", "one-token many-token portable")]
+    [DataRow("m = MatMul (x, wqkv) five = Constant <value_ints = [0, 0, 2, 3, 4]> () r = Reshape (m, five) a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (r)", "one-token")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, wqkv, bqkv)", "one-token")]
+    [DataRow("a = Attention <q_num_heads = 2, kv_num_heads = 2, is_causal = 1> (q, k, v)", "one-token many-token portable")]
+    public void Layouts_OfAForm_AreThoseOfTheDocumentation(string core, string layouts)
+    {
+        // The small layer has no token ids, which prefix slots want.
+        OnnxModel model = OnnxText.Load(Layer.With("CORE", core));
+        Assert.AreEqual(layouts, string.Join(' ', SlotLayouts.All.Where(layout => SlotLayouts.WhyNot(model, layout) is null).Select(SlotLayouts.NameOf)));
+    }
+
+    [TestMethod]
+    public void QueriesOfAnotherTypeThanTheSlots_LeaveOnlyOneTokenSlots()
+    {
+        const string core = "qc = Cast <to = 10> (q) kc = Cast <to = 10> (k) vc = Cast <to = 10> (v) ac = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (qc, kc, vc) a = Cast <to = 1> (ac)";
+        Assert.AreEqual("queries enter the core as Float16, slots are of Float", Site(core).QueryObstacle);
+        OnnxModel model = OnnxText.Load(Layer.With("CORE", core));
+        Assert.IsNull(SlotLayouts.WhyNot(model, SlotLayout.OneToken));
+        Assert.Contains("Float16", SlotLayouts.WhyNot(model, SlotLayout.ManyToken)!);
+    }
+
     [TestMethod]
     public void MultiHeadAttention_WithPackedHeads_StridesOverTheProjection()
     {
