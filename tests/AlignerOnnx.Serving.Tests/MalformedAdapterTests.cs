@@ -124,6 +124,7 @@ public sealed class MalformedAdapterTests
         yield return Header("header-shape-negative", """{"tokens":{"dtype":"F32","shape":[-1,128],"data_offsets":[0,4]}}""", "adapter_model.safetensors");
         yield return Header("header-offsets-beyond", """{"tokens":{"dtype":"F32","shape":[1],"data_offsets":[0,4000000000]}}""", "adapter_model.safetensors");
         yield return Header("header-offsets-backwards", """{"tokens":{"dtype":"F32","shape":[1],"data_offsets":[8,4]}}""", "adapter_model.safetensors");
+        yield return Header("header-offsets-one", """{"tokens":{"dtype":"F32","shape":[1],"data_offsets":[4]}}""", "1 data_offsets");
         yield return Header("header-unknown-type", """{"tokens":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}""", "adapter_model.safetensors");
         yield return Stored("tensors-not-finite", file => [.. file[..^4], 0, 0, 0x80, 0x7f], "not finite");
         yield return ("tensors-missing", folder => { Copy(folder); File.Delete(Path.Combine(folder, AdapterPackage.TensorFile)); }, "adapter_model.safetensors");

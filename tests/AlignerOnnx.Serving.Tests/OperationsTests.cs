@@ -56,7 +56,14 @@ public sealed partial class OperationsTests
     public async Task Description_HoldsEveryMappedRouteAndNoOther()
     {
         string[] described = [.. (await RoutesAsync()).Select(route => $"{route.Method} {route.Path}").Order(StringComparer.Ordinal)];
-        string[] mapped = [.. s_server.Routes().Where(route => !route.Contains("/reference", StringComparison.Ordinal) && !route.Contains("{*path}", StringComparison.Ordinal)).Select(route => route.Replace("**", "", StringComparison.Ordinal)).Select(route => route.Length > "GET /".Length ? route.TrimEnd('/') : route).Order(StringComparer.Ordinal)];
+        string[] mapped =
+        [
+            .. s_server.Routes()
+                .Where(route => !route.Contains("/reference", StringComparison.Ordinal) && !route.Contains("{*path}", StringComparison.Ordinal))
+                .Select(route => route.Replace("**", "", StringComparison.Ordinal))
+                .Select(route => route.Length > "GET /".Length ? route.TrimEnd('/') : route)
+                .Order(StringComparer.Ordinal),
+        ];
         CollectionAssert.AreEqual(mapped, described, $"only mapped: {string.Join(", ", mapped.Except(described))}; only described: {string.Join(", ", described.Except(mapped))}");
     }
 

@@ -111,8 +111,12 @@ public static class SafetensorsFile
             string type = entry.Value.GetProperty("dtype").GetString() ?? "";
             long[] shape = [.. entry.Value.GetProperty("shape").EnumerateArray().Select(dimension => dimension.GetInt64())];
             JsonElement offsets = entry.Value.GetProperty("data_offsets");
+            if (offsets.GetArrayLength() != 2)
+            {
+                throw Damaged(where, $"tensor '{entry.Name}': {offsets.GetArrayLength()} data_offsets", "two");
+            }
             (long first, long last) = (offsets[0].GetInt64(), offsets[1].GetInt64());
-            if (!BytesOfType.TryGetValue(type, out int size) || Array.Exists(shape, dimension => dimension < 0) || offsets.GetArrayLength() != 2
+            if (!BytesOfType.TryGetValue(type, out int size) || Array.Exists(shape, dimension => dimension < 0)
                 || first < 0 || last < first || last > data.Length || shape.Aggregate((long)size, (product, dimension) => checked(product * dimension)) != last - first)
             {
                 throw Damaged(where, $"tensor '{entry.Name}': {type} [{string.Join(',', shape)}] at {first}..{last} of {data.Length}", "a known type whose shape fills its region of the data");

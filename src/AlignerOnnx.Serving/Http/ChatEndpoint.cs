@@ -21,7 +21,8 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
             int choices = _sampling.Choices(body, prompts: 1);
             Guidance? call = ToolCalling.Form(body);
             int[] prompt = Conversation.Prompt(parts.Chat, body);
-            return new GenerationPlan(model, PromptedRequests.Of(request with { Guidance = call ?? request.Guidance }, [prompt], choices), prompt.Length, new ChatFormat(model, parts.Chat, calls: call is not null), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request with { Guidance = call ?? request.Guidance }, [prompt], choices);
+            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, calls: call is not null), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
         }
         catch
         {

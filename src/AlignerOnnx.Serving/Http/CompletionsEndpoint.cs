@@ -26,7 +26,8 @@ internal sealed class CompletionsEndpoint(ServerParts parts, ServingOptions opti
             GenerationRequest request = _sampling.Translate(body with { MaxTokens = body.MaxTokens ?? Math.Min(16, options.MaxTokens) }, null, body.Logprobs, model.EngineKey);
             int[][] prompts = [.. Prompts(body.Prompt)];
             int choices = _sampling.Choices(body, prompts.Length);
-            return new GenerationPlan(model, PromptedRequests.Of(request, prompts, choices), prompts.Sum(prompt => prompt.Length), new CompletionFormat(model, parts.Chat), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request, prompts, choices);
+            return new GenerationPlan(model, requests, prompts.Sum(prompt => prompt.Length), new CompletionFormat(model, parts.Chat), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
         }
         catch
         {
