@@ -13,5 +13,8 @@ internal static class AttentionCores
     ];
 
     /// <summary>Whether a node is an attention core: a fused operator, or a Softmax of scores whose probabilities are multiplied with values.</summary>
-    public static bool IsCore(Node node) => Fused.Contains(node.OpType) || DecomposedAttentionRecogniser.IsCore(node);
+    public static bool IsCore(Node node) => Fused.Contains(node.OpType) || IsUntranslated(node) || DecomposedAttentionRecogniser.IsCore(node);
+
+    /// <summary>Whether a node is PyTorch's own attention, which an exporter left as it was.</summary>
+    public static bool IsUntranslated(Node node) => node.Domain != Domains.Standard && node.OpType.Contains("scaled_dot_product_attention", StringComparison.Ordinal);
 }

@@ -15,6 +15,7 @@ internal static class UnsupportedForms
         "SparseAttention" => "SparseAttention (Phi-3-small) lets each head see other blocks of the sequence; it is reported, not patched",
         "DecoderMaskedMultiHeadAttention" or "DecoderMaskedSelfAttention" => $"{core.OpType} is the one-token half of a beam-search export whose prompt runs through another core",
         "LinearAttention" or "GatedDeltaNet" or "CausalConvWithState" => "the layer is linear attention: it has a recurrent state, and no keys or softmax that a token could join",
+        _ when AttentionCores.IsUntranslated(core) => "the exporter did not translate PyTorch's scaled_dot_product_attention: no runtime has this operator",
         _ => $"the attention form {core.OpType} is not supported",
     };
 }
