@@ -78,6 +78,15 @@ public sealed class ExportTableTests
     public static IEnumerable<object[]> Runnable => Material.HasShared ? Patchable.Keys.Except(NotOnCpu).Select(name => new object[] { name }) : [["(none)"]];
 
     [TestMethod]
+    public void Table_NamesEveryExport()
+    {
+        string exports = Material.Shared("exports");
+        string[] files = [.. Directory.EnumerateFiles(exports, "*.onnx", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(exports, file).Replace('\\', '/'))];
+        string[] named = [.. Patchable.Keys.Concat(Refused.Keys)];
+        CollectionAssert.AreEqual(Array.Empty<string>(), files.Where(file => !named.Contains(file) && !named.Contains(Path.GetDirectoryName(file)!.Replace('\\', '/'))).ToArray());
+    }
+
+    [TestMethod]
     [DynamicData(nameof(Exports))]
     public void Recognise_OfARealExport_FindsEveryLayer(string name)
     {
