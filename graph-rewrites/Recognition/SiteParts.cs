@@ -102,12 +102,15 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
         Value is { IsRotated: true } or { Normalization: not null } or { Factor: not 1 }
             ? ("values are changed on their way to the attention", Value.Slice.Projection.Node)
         : Key.IsRepeated != Value.IsRepeated ? ("keys are repeated for the query heads and values are not, or the other way round", Core)
+        : new[] { Query, Key, Value }.FirstOrDefault(path => path.Swaps % 2 != (Attended.Layout == HeadLayout.HeadMajor ? 1 : 0)) is { } mixed
+        ? ("heads reach the attention in another order than side by side", mixed.Slice.Projection.Node)
         : Key.IsRotated != Query.IsRotated ? ("a rotary embedding turns queries and not keys, or the other way round", Core)
         : null;
 
     private (string, object?)? WhyNotOutput(Projection output) =>
         output.InputSize != Query.Slice.Count ? ($"the output projection takes {output.InputSize} elements, the heads give {Query.Slice.Count}", output.Node)
         : output.OutputSize != Key.Slice.Projection.InputSize ? ($"the output projection gives {output.OutputSize} elements, the hidden size is {Key.Slice.Projection.InputSize}", output.Node)
+        : OutputProjection.WhereHeadsAreMixed(Attended.Value, Attended.Layout) is { } mixed ? ("heads reach the output projection in another order than side by side", mixed)
         : null;
 
     private (string, object?)? WhyNotSources() =>

@@ -24,6 +24,9 @@ internal sealed record HeadsPath(ProjectionSlice Slice)
     /// <summary>The RotaryEmbedding node on the way; null where there is none, or it is decomposed.</summary>
     public Node? RotaryNode { get; init; }
 
+    /// <summary>How often sequence and heads change places on the way.</summary>
+    public int Swaps { get; init; }
+
     /// <summary>Whether key/value heads are repeated for the query heads that share them.</summary>
     public bool IsRepeated { get; init; }
 

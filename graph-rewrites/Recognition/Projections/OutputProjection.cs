@@ -19,15 +19,41 @@ internal static class OutputProjection
             {
                 return Match<Projection>.Fail("the attention output does not go into an output projection", at);
             }
-            if (readers.Length == 1 && readers[0].Outputs is [{ }, ..] && readers[0].OpType is "Reshape" or "Transpose" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Dropout")
+            if (readers is [{ } only] && IsLayout(only))
             {
-                at = readers[0].Output;
+                at = only.Output;
                 continue;
             }
             return Among(readers, at);
         }
         return Match<Projection>.Fail("the attention output does not go into an output projection", at);
     }
+
+    /// <summary>The Transpose that keeps heads from standing side by side when they reach the output projection; null where they do.</summary>
+    /// <param name="attended">What the attention core gives.</param>
+    /// <param name="layout">How it arranges the heads.</param>
+    public static Node? WhereHeadsAreMixed(Value attended, HeadLayout layout)
+    {
+        bool sequenceFirst = layout != HeadLayout.HeadMajor;
+        Node? last = attended.Producer;
+        Value at = attended;
+        for (int step = 0; step < Steps && Readers(at) is [{ } only] && IsLayout(only); step++)
+        {
+            if (only.OpType == "Transpose")
+            {
+                if (sequenceFirst || only.Attributes.Ints("perm") is not [0, 2, 1, 3])
+                {
+                    return only;
+                }
+                sequenceFirst = true;
+            }
+            last = only;
+            at = only.Output;
+        }
+        return sequenceFirst ? null : last;
+    }
+
+    private static bool IsLayout(Node node) => node.Outputs is [{ }, ..] && node.OpType is "Reshape" or "Transpose" or "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Dropout";
 
     /// <summary>Nodes that read the numbers; those that read the shape do not count.</summary>
     private static Node[] Readers(Value value) => [.. value.Uses.Where(use => use.Input != Use.Subgraph && use.Node.OpType != "Shape").Select(use => use.Node).Distinct()];

@@ -130,6 +130,24 @@ public sealed class OtherFormTests
     }
 
     [TestMethod]
+    [DataRow("a = Reshape (h, flat)", "Reshape ''")]
+    [DataRow("[swap] t = Transpose <perm = [0, 2, 3, 1]> (h) a = Reshape (t, flat)", "Transpose 'swap'")]
+    [DataRow("t = Transpose <perm = [0, 2, 1, 3]> (h) [again] u = Transpose <perm = [0, 2, 1, 3]> (t) a = Reshape (u, flat)", "Transpose 'again'")]
+    public void HeadsThatAreMixedBehindTheCore_AreRefused(string behind, string culprit) => RuleTest.Fails(Layer.With("CORE", $"""
+        qh = Reshape (q, heads) qt = Transpose <perm = [0, 2, 1, 3]> (qh) kh = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kh) vh = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vh)
+        h = Attention <is_causal = 1> (qt, kt, vt) {behind}
+        """), "heads reach the output projection in another order than side by side", culprit);
+
+    [TestMethod]
+    public void HeadsThatAreMixedBeforeTheCore_AreRefused()
+    {
+        RuleTest.Fails(Layer.With("CORE", "four = Constant <value_ints = [0, 2, -1, 4]> () qh = Reshape (q, four) kh = Reshape (k, four) vh = Reshape (v, four) h = Attention <is_causal = 1> (qh, kh, vh) t = Transpose <perm = [0, 2, 1, 3]> (h) a = Reshape (t, flat)"),
+            "heads reach the attention in another order than side by side", "MatMul 'query'");
+        RuleTest.Fails(Layer.With("CORE", "kh = Reshape (k, heads) [turn] kt = Transpose <perm = [0, 1, 3, 2]> (kh) kf = Reshape (kt, flat) a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, kf, v)"),
+            "a Transpose by [0,1,3,2] arranges heads in another order", "Transpose 'turn'");
+    }
+
+    [TestMethod]
     public void RotaryCaches_OfAnIf_AreValuesOfTheGraph()
     {
         AttentionSite site = Site("""
