@@ -55,6 +55,7 @@ public static class BaseFingerprint
         Append(hash, projection.Bias);
         foreach (LowRankUpdate update in projection.Updates)
         {
+            hash.AppendData(BitConverter.GetBytes(update.Factor));
             Append(hash, update.Down);
             Append(hash, update.Up);
         }

@@ -71,6 +71,18 @@ public sealed class OtherFormTests
     }
 
     [TestMethod]
+    [DataRow("float16", Onnx.TensorProto.Types.DataType.Float16)]
+    [DataRow("bfloat16", Onnx.TensorProto.Types.DataType.Bfloat16)]
+    public void Slots_TakeTheTypeOfTheGraph(string type, Onnx.TensorProto.Types.DataType expected)
+    {
+        OnnxModel model = OnnxText.Load(With("a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)").Replace("float[", $"{type}[", StringComparison.Ordinal));
+        AttentionSite site = RecognisedModel.Of(model).RequireSites().Single();
+        Assert.AreEqual(expected, site.ElementType);
+        SlotLayouts.Apply(model, [site], SlotLayout.OneToken);
+        Assert.AreEqual(expected, model.Graph.Find(OneTokenInjection.Slot)!.Initializer!.ElementType);
+    }
+
+    [TestMethod]
     public void QueriesOfAnotherTypeThanTheSlots_LeaveOnlyOneTokenSlots()
     {
         const string core = "qc = Cast <to = 10> (q) kc = Cast <to = 10> (k) vc = Cast <to = 10> (v) ac = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (qc, kc, vc) a = Cast <to = 1> (ac)";
