@@ -4,7 +4,7 @@ using AlignerOnnx.Graph;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>The facts of a model folder's genai_config.json that this library needs, checked before any native code sees the folder.</summary>
-internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize)
+internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize, int? EndOfTextId)
 {
     private const string FileName = "genai_config.json";
     private const long LargestFile = 16 << 20;
@@ -39,7 +39,17 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
         {
             throw new ModelRefusedException("The context is too short to generate anything", path, $"{Math.Min(context, longest)} tokens", "2 or more");
         }
-        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32());
+        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32(), EndOfText(model));
+    }
+
+    /// <summary>The token that ends a text; of several, the first.</summary>
+    private static int? EndOfText(JsonElement model)
+    {
+        if (!model.TryGetProperty("eos_token_id", out JsonElement end))
+        {
+            return null;
+        }
+        return end.ValueKind == JsonValueKind.Array ? (end.GetArrayLength() > 0 ? end[0].GetInt32() : null) : end.GetInt32();
     }
 
     private static string DecoderInside(string folder, string file, string path)

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
+using System.Text.Json;
+using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
 
@@ -28,6 +30,34 @@ internal static class CommonOptions
 
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
+
+    public static Option<LossOn> LossOn() =>
+        Choice("--loss-on", "Which tokens of conversations are learnt: every answer, the last one only, or all with the prompts.", Training.LossOn.Answers);
+
+    public static Option<PromptStyle> PromptStyle() =>
+        Choice("--prompt-style", "How rows of instruction, input and output are put to the model: through its chat template, or as Alpaca's text.", Training.PromptStyle.Chat);
+
+    /// <summary>One of the names of an enumeration, written in small letters with hyphens.</summary>
+    public static Option<T> Choice<T>(string name, string description, T standard)
+        where T : struct, Enum
+    {
+        Dictionary<string, T> choices = Enum.GetValues<T>().ToDictionary(value => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString()), StringComparer.OrdinalIgnoreCase);
+        return new(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', choices.Keys),
+            DefaultValueFactory = _ => standard,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[^1].Value;
+                if (!choices.TryGetValue(text, out T value))
+                {
+                    result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", choices.Keys)}.");
+                }
+                return value;
+            },
+        };
+    }
 
     public static Option<int> Seed() =>
         new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => 1 };

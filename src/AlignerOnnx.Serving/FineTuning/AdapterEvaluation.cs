@@ -30,7 +30,7 @@ public static class AdapterEvaluation
         ConversationDataSet data = ConversationDataSet.Read(dataPath);
         FrozenModel model = new(modelPath);
         Adapter[] loaded = [.. adapters.Select(folder => model.LoadAdapter(folder, anyBase))];
-        EncodedDataSet encoded = model.Encode(maximumLength, data)[0];
+        EncodedDataSet encoded = model.Encode(maximumLength, LossOn.Answers, data)[0];
 
         AdapterShape empty = model.Shape(model.Architecture.Layers - 1, 1);
         List<AdapterLoss> results = [Loss(null, model.Architecture.Layers - 1, AdapterParameters.Initial(empty, 0))];

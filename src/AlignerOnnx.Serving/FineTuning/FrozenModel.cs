@@ -48,13 +48,13 @@ internal sealed class FrozenModel
         new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);
 
     /// <summary>Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed.</summary>
-    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, params IReadOnlyList<ConversationDataSet> data)
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)
     {
         using ChatModel chat = new(Folder);
         ConversationEncoder encoder = new(
             (turns, open) => chat.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
             chat.Encode,
-            new EncodingOptions { MaximumLength = maximumLength });
+            new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = chat.EndOfTextId, VocabularySize = chat.VocabularySize });
         return [.. data.Select(set => Encode(encoder, set))];
     }
 
