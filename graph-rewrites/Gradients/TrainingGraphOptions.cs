@@ -8,6 +8,9 @@ public enum TrainingRuntime
 
     /// <summary>ONNX Runtime Training, 1.19.2 and later: only operators that it has too, and no opset above 21.</summary>
     OnnxRuntimeTraining,
+
+    /// <summary>ONNX Runtime of this release with kernels for <see cref="KernelOperators"/>, on the processor: the fastest.</summary>
+    AlignerKernels,
 }
 
 /// <summary>How a training graph computes.</summary>

@@ -32,18 +32,27 @@ internal sealed class MatMulNBitsGradient : IGradientRule
     {
         OnnxGraph graph = context.Emit.Graph;
         string name = $"{weight.Elements.Name}.dequantised";
-        if (graph.Find(name) is { } shared)
+        return graph.Find(name) ?? context.Runtime switch
         {
-            return shared;
-        }
-        // With constant inputs alone, every weight would be de-quantised first and all of them kept alive (measured: peak 456 against 201 MB on 40 MB of int4).
-        Value scales = Ordering.After(context.Emit, QuantisedViews.Scales(graph, weight), gradient);
-        return context.Runtime == TrainingRuntime.OnnxRuntime
-            ? graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
-                [QuantisedViews.Elements(graph, weight), QuantisedViews.AllRows(context.Emit, weight), scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
-                NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("bits", (long)weight.Bits)).Output
-            : graph.AddNode("DequantizeLinear", Domains.Standard, name,
-                [QuantisedViews.TypedElements(graph, weight), scales, QuantisedViews.TypedZeroPoints(graph, weight)], [name],
-                NodeAttributes.Of("axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize)).Output;
+            TrainingRuntime.AlignerKernels => ByKernel(graph, name, weight, gradient),
+            TrainingRuntime.OnnxRuntimeTraining => ByLinearDequantisation(graph, name, weight, DelayedScales(weight, gradient, context)),
+            _ => ByGatheredRows(graph, name, weight, DelayedScales(weight, gradient, context), QuantisedViews.AllRows(context.Emit, weight)),
+        };
     }
+
+    /// <summary>With constant inputs alone, every weight would be de-quantised first and all of them kept alive (measured: peak 456 against 201 MB on 40 MB of int4).</summary>
+    private static Value DelayedScales(QuantisedWeight weight, Value gradient, GradientContext context) =>
+        Ordering.After(context.Emit, QuantisedViews.Scales(context.Emit.Graph, weight), gradient);
+
+    private static Value ByKernel(OnnxGraph graph, string name, QuantisedWeight weight, Value gradient) => graph.AddNode(KernelOperators.Dequantise, KernelOperators.Domain, name,
+        [QuantisedViews.Elements(graph, weight), QuantisedViews.Scales(graph, weight), QuantisedViews.ZeroPoints(graph, weight), gradient], [name],
+        NodeAttributes.Of("bits", (long)weight.Bits), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("columns", weight.PaddedColumns)).Output;
+
+    private static Value ByGatheredRows(OnnxGraph graph, string name, QuantisedWeight weight, Value scales, Value rows) => graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
+        [QuantisedViews.Elements(graph, weight), rows, scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
+        NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("bits", (long)weight.Bits)).Output;
+
+    private static Value ByLinearDequantisation(OnnxGraph graph, string name, QuantisedWeight weight, Value scales) => graph.AddNode("DequantizeLinear", Domains.Standard, name,
+        [QuantisedViews.TypedElements(graph, weight), scales, QuantisedViews.TypedZeroPoints(graph, weight)], [name],
+        NodeAttributes.Of("axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize)).Output;
 }
