@@ -72,7 +72,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         }
         if (IsEmpty && queue.TakeIf(_ => true) is { } homeless)
         {
-            homeless.Close(new GenerationFailedException(new OutOfMemoryException("There is no memory for the keys and values of one answer.")));
+            homeless.Close(new GenerationFailedException(new InsufficientMemoryException("There is no memory for the keys and values of one answer.")));
         }
     }
 
@@ -203,7 +203,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
             BatchRow youngest = _rows.All.MaxBy(row => row.Arrival)!;
             if (_rows.Count == 1)
             {
-                End(youngest, new GenerationFailedException(new OutOfMemoryException("There is no memory for the keys and values of one more token.")));
+                End(youngest, new GenerationFailedException(new InsufficientMemoryException("There is no memory for the keys and values of one more token.")));
                 continue;
             }
             _rows.Remove(youngest);

@@ -4,7 +4,7 @@ using Microsoft.ML.OnnxRuntimeGenAI;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>One answer on its way through the batch: what is known of it, what is computed of it, and who reads it.</summary>
-internal sealed class BatchRow
+internal sealed class BatchRow : IDisposable
 {
     private readonly NativeModel _native;
     private readonly Generator _generator;
@@ -86,9 +86,15 @@ internal sealed class BatchRow
     /// <summary>Ends the answer. To be called once, by the thread that calls <see cref="Take"/>.</summary>
     internal void Close(Exception? failure = null)
     {
+        Dispose();
+        _tokens.Writer.Complete(failure ?? (IsGone ? new OperationCanceledException(_cancellation) : null));
+    }
+
+    /// <summary>Frees the search; <see cref="Close"/> does it too.</summary>
+    public void Dispose()
+    {
         _steps.Dispose();
         _generator.Dispose();
         _native.LetGo();
-        _tokens.Writer.Complete(failure ?? (IsGone ? new OperationCanceledException(_cancellation) : null));
     }
 }
