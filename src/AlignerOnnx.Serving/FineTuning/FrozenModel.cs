@@ -58,8 +58,14 @@ internal sealed class FrozenModel
         return [.. data.Select(set => Encode(encoder, set))];
     }
 
-    public OnnxRuntimeEngine OpenForTraining(int startLayer, int tokens, bool recompute) =>
-        new(Graph(TrainingGraphKind.Gradient, startLayer, tokens, recompute), Folder, Graph(TrainingGraphKind.Evaluation, startLayer, tokens));
+    /// <summary>Opens the engine that a request asks for.</summary>
+    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
+    {
+        int tokens = start.Parameters.Shape.TokenCount;
+        return ortTraining is null
+            ? new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start.Layer, tokens, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start.Layer, tokens))
+            : new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, tokens, request.Recompute));
+    }
 
     public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
