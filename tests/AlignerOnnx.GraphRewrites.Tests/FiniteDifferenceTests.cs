@@ -20,7 +20,20 @@ public sealed class FiniteDifferenceTests
     public void Gradient_AlongRandomDirections_EqualsCentralDifference(string folder, int tokens, int startLayer)
     {
         OnnxModel model = ModelLoader.Load(Material.Pocket(folder));
-        using GraphRunner runner = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens));
+        AssertCentralDifferences(model, startLayer, tokens, new TrainingGraphOptions());
+    }
+
+    /// <summary>A pair and a supervised term at once; the case of the identity loss has two tokens.</summary>
+    [TestMethod]
+    [DataRow("model-fp32", PreferenceLossKind.Sigmoid, 0.1, 0, 1)]
+    [DataRow("model-int4", PreferenceLossKind.Sigmoid, 0.3, 0.1, 1)]
+    [DataRow("model-fp32", PreferenceLossKind.Ipo, 0.5, 0, 2)]
+    public void Gradient_OfPreferences_EqualsCentralDifference(string folder, PreferenceLossKind kind, double beta, double smoothing, int tokens) =>
+        AssertCentralDifferences(ModelLoader.Load(Material.Pocket(folder)), startLayer: 2, tokens, new TrainingGraphOptions { Preference = new PreferenceLossOptions { Kind = kind, Beta = beta, LabelSmoothing = smoothing } });
+
+    private static void AssertCentralDifferences(OnnxModel model, int startLayer, int tokens, TrainingGraphOptions options)
+    {
+        using GraphRunner runner = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, options));
         // Seeded, so that a failure can be repeated: seed 20260.
         Random random = new(Seed);
         float[] p = Gaussians(random, tokens * 128, 1);
@@ -36,7 +49,7 @@ public sealed class FiniteDifferenceTests
             double below = Run(runner, Moved(p, pDirection, -step), Moved(gates, gateDirection, -step), tokens, startLayer)["loss"][0];
             // The loss is float32 of about 10: its rounding over the step, 1e-6 / 5e-3, bounds the absolute error; curvature the relative one.
             double difference = (above - below) / (2 * step);
-            Assert.AreEqual(difference, along, 2e-3 + (0.02 * Math.Abs(along)), $"{folder}, {tokens} tokens, trial {trial}");
+            Assert.AreEqual(difference, along, 2e-3 + (0.02 * Math.Abs(along)), $"{options.Preference}, {tokens} tokens, trial {trial}");
         }
     }
 
@@ -120,6 +133,8 @@ public sealed class FiniteDifferenceTests
             ("input_ids", ids, [Rows, Length]), ("attention_mask", mask, [Rows, Length]),
             ("target_positions", positions, [positions.Length]), ("target_ids", positions.Select(position => ids[position + 1]).ToArray(), [positions.Length]),
             ("target_weights", new[] { 0.5f, 0.2f, 0.1f, 0.7f, 0.3f }, [positions.Length]),
+            ("target_sequences", new long[] { 0, 0, 0, 1, 1 }, [positions.Length]), ("sequence_weights", new[] { 1f, 1f, 0.5f, 1f, 0.5f }, [positions.Length]),
+            ("reference_log_probabilities", new[] { -20f, -18f }, [2]), ("pair_weights", new[] { 0.7f }, [1]),
             ("aligner.tokens", tokens, tokenShape), ("aligner.gates", gates, gateShape));
     }
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
+using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
@@ -10,6 +11,10 @@ namespace AlignerOnnx.Cli;
 internal static class CommonOptions
 {
     public const string JsonName = "--json";
+
+    public const string PlainEngine = "onnxruntime";
+
+    public const string OrtTrainingEngine = "ort-training";
 
     public static Option<bool> Json() => new(JsonName) { Description = "Write one JSON document to stdout; messages go to stderr." };
 
@@ -27,6 +32,22 @@ internal static class CommonOptions
 
     public static Option<bool> AnyBase() =>
         new("--any-base") { Description = "Accept an adapter of another quantisation of the same architecture." };
+
+    /// <param name="standard">The layout where none is given; null leaves the choice open.</param>
+    public static Option<string?> Slots(string? standard)
+    {
+        Option<string?> slots = new("--slots")
+        {
+            Description = "The slot layout: one-token for adapters of one token; many-token for any number; portable takes tokens and gates as they are; prefix is for concat adapters.",
+            HelpName = "LAYOUT",
+        };
+        if (standard is not null)
+        {
+            slots.DefaultValueFactory = _ => standard;
+        }
+        slots.AcceptOnlyFromAmong([.. SlotLayouts.All.Select(SlotLayouts.NameOf)]);
+        return slots;
+    }
 
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
@@ -57,6 +78,16 @@ internal static class CommonOptions
                 return value;
             },
         };
+    }
+
+    public static Option<string?> OrtTrainingLibrary() =>
+        new("--ort-training-library") { Description = $"The native ONNX Runtime built with training; without it, what {OrtTrainingLibraryFile.PathVariable} names, or what the build put beside the tool.", HelpName = "FILE" };
+
+    public static Option<string> Engine()
+    {
+        Option<string> engine = new("--engine") { Description = "What computes: plain ONNX Runtime, or a native ONNX Runtime built with training.", DefaultValueFactory = _ => PlainEngine };
+        engine.AcceptOnlyFromAmong(PlainEngine, OrtTrainingEngine);
+        return engine;
     }
 
     public static Option<int> Seed() =>

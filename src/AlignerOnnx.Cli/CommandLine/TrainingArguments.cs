@@ -32,6 +32,8 @@ internal sealed class TrainingArguments
     private readonly Option<LossOn> _lossOn = CommonOptions.LossOn();
     private readonly Option<PromptStyle> _promptStyle = CommonOptions.PromptStyle();
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
+    private readonly Option<string> _engine = CommonOptions.Engine();
+    private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
     private readonly Option<bool> _pack = new("--pack") { Description = "Let short rows of a micro-batch share a line: less work on padding, the same loss." };
     private readonly Option<int> _evaluateEvery = CommonOptions.Whole("--eval-every", "Steps between two measurements of the --eval rows; 0 takes a tenth of the steps.", standard: 0, least: 0);
     private readonly Option<int> _patience = CommonOptions.Whole("--patience", "Stop after so many measurements in a row without a better one; 0 never stops early.", standard: 0, least: 0);
@@ -55,7 +57,7 @@ internal sealed class TrainingArguments
     {
         command.Arguments.Add(_model);
         foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
-            _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume])
+            _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
         {
             command.Options.Add(option);
         }
@@ -75,6 +77,7 @@ internal sealed class TrainingArguments
         Recompute = parsed.GetValue(_recompute),
         CheckpointInterval = parsed.GetValue(_checkpointEvery),
         Resume = parsed.GetValue(_resume),
+        OrtTraining = parsed.GetValue(_engine) == CommonOptions.OrtTrainingEngine ? new OrtTrainingOptions(AlignerTool.StartAgain, parsed.GetValue(_ortTrainingLibrary)) : null,
         Options = OptionsOf(parsed),
     };
 

@@ -58,8 +58,14 @@ internal sealed class FrozenModel
         return [.. data.Select(set => Encode(encoder, set))];
     }
 
-    public OnnxRuntimeEngine OpenForTraining(int startLayer, int tokens, bool recompute) =>
-        new(Graph(TrainingGraphKind.Gradient, startLayer, tokens, recompute), Folder, Graph(TrainingGraphKind.Evaluation, startLayer, tokens));
+    /// <summary>Opens the engine that a request asks for.</summary>
+    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
+    {
+        int tokens = start.Parameters.Shape.TokenCount;
+        return ortTraining is null
+            ? new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start.Layer, tokens, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start.Layer, tokens))
+            : new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, tokens, request.Recompute));
+    }
 
     public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
@@ -74,7 +80,7 @@ internal sealed class FrozenModel
             : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels }).ToBytes();
 
     private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
     {

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 
 namespace AlignerOnnx.Serving;
 
@@ -13,29 +14,40 @@ public static class ModelCache
 
     /// <summary>The patched form of a model.</summary>
     /// <param name="model">A model folder or an .onnx file, patched or not.</param>
+    /// <param name="layout">The slots it shall have; null for its own where it is patched, else for those of one token.</param>
     /// <returns>The folder of a patched model: the model's own where it is patched, else one in the cache.</returns>
-    /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
-    public static string Patched(string model)
+    /// <exception cref="ModelRefusedException">The model cannot be read or patched, or is patched with other slots.</exception>
+    public static string Patched(string model, SlotLayout? layout = null)
     {
         string file = ModelPaths.FindOnnxFile(model);
         string folder = Path.GetDirectoryName(file)!;
         if (File.Exists(Path.Combine(folder, ModelPatcher.FactsFile)))
         {
+            RequireLayout(file, layout);
             return folder;
         }
-        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{Key(file)}");
+        SlotLayout slots = layout ?? SlotLayout.OneToken;
+        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{SlotLayouts.NameOf(slots)}-{Key(file)}");
         if (!Directory.Exists(cached))
         {
-            Make(file, cached);
+            Make(file, cached, slots);
         }
         return cached;
     }
 
-    private static void Make(string file, string cached)
+    private static void RequireLayout(string file, SlotLayout? asked)
+    {
+        if (asked is { } layout && SlotLayouts.Of(ModelLoader.Load(file)) is { } present && present != layout)
+        {
+            throw new ModelRefusedException("The model is patched with other slots", file, SlotLayouts.NameOf(present), SlotLayouts.NameOf(layout), "name the base model, or leave the layout out");
+        }
+    }
+
+    private static void Make(string file, string cached, SlotLayout layout)
     {
         try
         {
-            ModelPatcher.Patch(file, cached);
+            ModelPatcher.Patch(file, cached, layout: layout);
         }
         catch (IOException) when (File.Exists(Path.Combine(cached, ModelPatcher.FactsFile)))
         {

@@ -9,16 +9,19 @@ internal sealed class GraphSession : IDisposable
     private const string ExternalFolderKey = "session.model_external_initializers_file_folder_path";
     private const string DisablePrepackingKey = "session.disable_prepacking";
     private readonly InferenceSession _session;
+    private readonly IReadOnlyList<string> _inputs;
     private readonly IReadOnlyList<string> _outputs;
 
     public GraphSession(byte[] graph, string modelFolder, IReadOnlyList<string> outputs, OnnxRuntimeEngineOptions options)
     {
-        _outputs = outputs;
         _session = Open(graph, modelFolder, options);
+        ComparesPairs = _session.InputMetadata.ContainsKey(GradientGraphNames.TargetSequences);
+        _inputs = ComparesPairs ? [.. GradientGraphNames.Inputs, .. GradientGraphNames.PreferenceInputs] : GradientGraphNames.Inputs;
+        _outputs = ComparesPairs ? [.. outputs, GradientGraphNames.Rewards] : outputs;
         try
         {
-            RequireNames("inputs", _session.InputMetadata.Keys, GradientGraphNames.Inputs);
-            RequireNames("outputs", _session.OutputMetadata.Keys, outputs);
+            RequireNames("inputs", _session.InputMetadata.Keys, _inputs);
+            RequireNames("outputs", _session.OutputMetadata.Keys, _outputs);
         }
         catch
         {
@@ -26,6 +29,9 @@ internal sealed class GraphSession : IDisposable
             throw;
         }
     }
+
+    /// <summary>Whether the graph's loss is over pairs of sequences: it has the further inputs <see cref="GradientGraphNames.PreferenceInputs"/> and the output <c>rewards</c>.</summary>
+    public bool ComparesPairs { get; }
 
     /// <summary>The declared shape of an output; -1 for a symbolic dimension.</summary>
     public int[] OutputShape(string name) => _session.OutputMetadata[name].Dimensions;
@@ -40,7 +46,7 @@ internal sealed class GraphSession : IDisposable
         using CancellationTokenRegistration stop = cancellationToken.Register(() => run.Terminate = true);
         try
         {
-            _session.Run(run, GradientGraphNames.Inputs, inputs, _outputs, outputs);
+            _session.Run(run, _inputs, inputs, _outputs, outputs);
         }
         catch (OnnxRuntimeException) when (cancellationToken.IsCancellationRequested)
         {
@@ -60,6 +66,7 @@ internal sealed class GraphSession : IDisposable
         // Warnings of ONNX Runtime about the graph's optimisation are of no use to the person who trains.
         session.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         SharedArena.UseIn(session);
+        GradientKernels.Register(session);
         session.AddSessionConfigEntry(ExternalFolderKey, Path.GetFullPath(modelFolder));
         session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ? "0" : "1");
         try

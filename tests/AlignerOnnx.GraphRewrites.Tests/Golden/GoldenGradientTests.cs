@@ -71,7 +71,7 @@ public sealed class GoldenGradientTests
     private static bool FollowsTheProject(string name) => !name.EndsWith("-nosoftcap", StringComparison.Ordinal);
 
     /// <summary>The exporter dropped Mistral's window of 8; for the cases that have it, it is put back.</summary>
-    private static OnnxModel Load(string model, string name)
+    internal static OnnxModel Load(string model, string name)
     {
         OnnxModel loaded = ModelLoader.Load(GoldenCase.ModelFolder(model));
         if (model == Mistral && !name.EndsWith(WithoutWindow, StringComparison.Ordinal))

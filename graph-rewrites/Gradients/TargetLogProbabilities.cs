@@ -1,0 +1,64 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
+using AlignerOnnx.GraphRewrites.Recognition.Projections;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Gradients;
+
+/// <summary>log softmax(logits_i)[id_i] of the targets of a batch, from which every loss is made. Logits are computed at the target positions only.</summary>
+internal abstract class TargetLogProbabilities(OpEmitter emit)
+{
+    /// <summary>Adds nodes of the loss.</summary>
+    public OpEmitter Emit => emit;
+
+    /// <summary>Log-probability of each target, [m].</summary>
+    public abstract Value Values { get; }
+
+    /// <summary>Where differentiation of the decoder starts: a value that all log-probabilities are computed from.</summary>
+    public abstract Value Origin { get; }
+
+    /// <summary>The gradient of <see cref="Origin"/>.</summary>
+    /// <param name="weights">-dloss / dlog-probability of each target, [m].</param>
+    public abstract Value OriginGradient(Value weights);
+
+    /// <summary>Attaches them to a lowered decoder.</summary>
+    /// <param name="model">The decoder, with the output <c>logits</c>.</param>
+    /// <param name="options">How to compute them.</param>
+    /// <param name="differentiated">Whether <see cref="OriginGradient"/> will be asked for.</param>
+    public static TargetLogProbabilities Attach(OnnxModel model, TrainingGraphOptions options, bool differentiated)
+    {
+        OnnxGraph graph = model.Graph;
+        Value positions = graph.AddInput("target_positions", Shapes.Declare(DataType.Int64, "targets"));
+        Value ids = graph.AddInput("target_ids", Shapes.Declare(DataType.Int64, "targets"));
+        OpEmitter emit = new(graph, "aligner.loss");
+        Value logits = graph.Find("logits") ?? throw new ModelRefusedException("The model has no logits", model.Path, "no output 'logits'");
+        graph.RemoveOutput(logits);
+        Node head = Head(logits, model);
+        KeepTargets(emit, head, positions);
+        return logits == head.Output && VocabularyInPieces.Takes(head, options)
+            ? new VocabularyInPieces(emit, head, ids, options, differentiated)
+            : new WholeVocabulary(emit, logits, ids);
+    }
+
+    /// <summary>The last projection before the logits; only elementwise operators may follow it.</summary>
+    private static Node Head(Value logits, OnnxModel model)
+    {
+        Node? node = logits.Producer;
+        while (node is not null && node.OpType is "Cast" or "Mul" or "Div" or "Tanh" or "Add")
+        {
+            node = node.Inputs.FirstOrDefault(input => input is { IsConstant: false })?.Producer;
+        }
+        return node is not null && ProjectionRecogniser.Computing(node.Output).Success
+            ? node
+            : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "a projection (MatMul or MatMulNBits) before 'logits'");
+    }
+
+    private static void KeepTargets(OpEmitter emit, Node head, Value positions)
+    {
+        Value hidden = head.Input(0)!;
+        long size = ProjectionRecogniser.Computing(head.Output).Found!.InputSize;
+        Value flat = emit.Reshape(hidden, -1, size);
+        Value kept = emit.Op("Gather", [flat, positions], NodeAttributes.Of("axis", 0L));
+        head.Rewire(0, kept);
+    }
+}
