@@ -46,9 +46,10 @@ internal sealed class CrossEntropyLoss
         Value ids = graph.AddInput("target_ids", Shapes.Declare(DataType.Int64, "targets"));
         Value weights = graph.AddInput("target_weights", Shapes.Declare(DataType.Float, "targets"));
         OpEmitter emit = new(graph, "aligner.loss");
-        Value logits = graph.Find("logits") ?? throw new ModelRefusedException("The model has no logits", model.Path, "no output 'logits'");
+        Node head = OutputHead.Of(model);
+        Value logits = graph.Find("logits")!;
         graph.RemoveOutput(logits);
-        KeepTargets(emit, Head(logits, model), positions);
+        KeepTargets(emit, head, positions);
         return new CrossEntropyLoss(emit, logits, ids, weights);
     }
 
@@ -58,19 +59,6 @@ internal sealed class CrossEntropyLoss
         Value column = _emit.Op("Unsqueeze", [_weights, _emit.Integers([1])]);
         Value softmax = _emit.Mul(_emit.Op("Exp", [_logProbabilities]), column);
         return _emit.Op("ScatterElements", [softmax, _ids, _emit.Op("Neg", [column])], NodeAttributes.Of("axis", 1L), NodeAttributes.Of("reduction", "add"));
-    }
-
-    /// <summary>The last projection before the logits; only elementwise operators may follow it.</summary>
-    private static Node Head(Value logits, OnnxModel model)
-    {
-        Node? node = logits.Producer;
-        while (node is not null && node.OpType is "Cast" or "Mul" or "Div" or "Tanh" or "Add")
-        {
-            node = node.Inputs.FirstOrDefault(input => input is { IsConstant: false })?.Producer;
-        }
-        return node is not null && ProjectionRecogniser.Computing(node.Output).Success
-            ? node
-            : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "a projection (MatMul or MatMulNBits) before 'logits'");
     }
 
     private static void KeepTargets(OpEmitter emit, Node head, Value positions)

@@ -24,12 +24,15 @@ public sealed class GoldenCase
 
     public int Tokens => _facts.RootElement.GetProperty("n").GetInt32();
 
+    /// <summary>Whether the case has gates: of the concat cases none has.</summary>
+    public bool IsGated => _arrays.ContainsKey("gates");
+
     public bool HasAdamW => _arrays.ContainsKey("adamw.losses");
 
     public static GoldenCase Load(string model, string name) => new(Material.Shared("golden", model, name));
 
     /// <summary>The cases of a model whose name starts with a prefix; empty where the shared folder is absent.</summary>
-    public static IEnumerable<string> Names(string model, string prefix) => Material.HasShared
+    public static IEnumerable<string> Names(string model, string prefix = "") => Material.HasShared
         ? Directory.GetDirectories(Material.Shared("golden", model), prefix + "*").Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)
         : [];
 
