@@ -44,8 +44,8 @@ internal sealed class FrozenModel
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    public AdapterShape Shape(int startLayer, int tokens) =>
-        new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);
+    public AdapterShape Shape(int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated) =>
+        new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
 
     /// <summary>Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed.</summary>
     public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, params IReadOnlyList<ConversationDataSet> data)
@@ -58,23 +58,22 @@ internal sealed class FrozenModel
         return [.. data.Select(set => Encode(encoder, set))];
     }
 
-    public OnnxRuntimeEngine OpenForTraining(int startLayer, int tokens, bool recompute) =>
-        new(Graph(TrainingGraphKind.Gradient, startLayer, tokens, recompute), Folder, Graph(TrainingGraphKind.Evaluation, startLayer, tokens));
+    public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute) =>
+        new(Graph(TrainingGraphKind.Gradient, start, recompute), Folder, Graph(TrainingGraphKind.Evaluation, start));
 
-    public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
-        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
+    public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
+        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);
 
-    /// <summary>Reads an adapter that must be of this model and one that the graphs can compute.</summary>
+    /// <summary>Reads an adapter that must be of this model.</summary>
     public Adapter LoadAdapter(string folder, bool anyBase)
     {
         Adapter adapter = AdapterPackage.Load(folder);
         adapter.RequireFits(Sites, anyBase);
-        return adapter.Config.Attention == "gated"
-            ? adapter
-            : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
+        return adapter;
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false) =>
+        TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, new TrainingGraphOptions { Attention = start.Attention, Recompute = recompute }).ToBytes();
 
     private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
     {

@@ -36,10 +36,10 @@ public static class SupervisedFineTuning
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
             Options = RunOptions.Of(request.Options, new { request.MaximumLength, Objective = "sft" }),
         });
-        using OnnxRuntimeEngine engine = model.OpenForTraining(start.Layer, start.Parameters.Shape.TokenCount, request.Recompute);
+        using OnnxRuntimeEngine engine = model.OpenForTraining(start, request.Recompute);
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(encoded[1].Examples, request.Options);
         TrainingResult result = run.Train(engine, new SupervisedObjective(encoded[0].Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");
-        return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0], recipe);
+        return AdapterSaving.Save(request, model, start, run, result, encoded[0], recipe);
     }
 }

@@ -9,16 +9,22 @@ internal sealed class GraphSession : IDisposable
     private const string ExternalFolderKey = "session.model_external_initializers_file_folder_path";
     private const string DisablePrepackingKey = "session.disable_prepacking";
     private readonly InferenceSession _session;
+    private readonly IReadOnlyList<string> _inputs = GradientGraphNames.Inputs;
     private readonly IReadOnlyList<string> _outputs;
 
     public GraphSession(byte[] graph, string modelFolder, IReadOnlyList<string> outputs, OnnxRuntimeEngineOptions options)
     {
         _outputs = outputs;
         _session = Open(graph, modelFolder, options);
+        if (!HasGates)
+        {
+            _inputs = [.. _inputs.Where(name => name != GradientGraphNames.Gates)];
+            _outputs = [.. outputs.Where(name => name != GradientGraphNames.GatesGradient)];
+        }
         try
         {
-            RequireNames("inputs", _session.InputMetadata.Keys, GradientGraphNames.Inputs);
-            RequireNames("outputs", _session.OutputMetadata.Keys, outputs);
+            RequireNames("inputs", _session.InputMetadata.Keys, _inputs);
+            RequireNames("outputs", _session.OutputMetadata.Keys, _outputs);
         }
         catch
         {
@@ -26,6 +32,9 @@ internal sealed class GraphSession : IDisposable
             throw;
         }
     }
+
+    /// <summary>Whether the graph is of gated attention; of concat attention it has neither gates nor their gradient.</summary>
+    public bool HasGates => _session.InputMetadata.ContainsKey(GradientGraphNames.Gates);
 
     /// <summary>The declared shape of an output; -1 for a symbolic dimension.</summary>
     public int[] OutputShape(string name) => _session.OutputMetadata[name].Dimensions;
@@ -40,7 +49,7 @@ internal sealed class GraphSession : IDisposable
         using CancellationTokenRegistration stop = cancellationToken.Register(() => run.Terminate = true);
         try
         {
-            _session.Run(run, GradientGraphNames.Inputs, inputs, _outputs, outputs);
+            _session.Run(run, _inputs, inputs, _outputs, outputs);
         }
         catch (OnnxRuntimeException) when (cancellationToken.IsCancellationRequested)
         {
