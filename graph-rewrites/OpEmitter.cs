@@ -18,6 +18,9 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
     /// <summary>Emits a com.microsoft operator with one output.</summary>
     public Value MicrosoftOp(string opType, IReadOnlyList<Value?> inputs, params ReadOnlySpan<AttributeProto> attributes) => Emit(opType, Domains.Microsoft, inputs, 1, attributes)[0];
 
+    /// <summary>Emits a standard operator whose output has a name of its own: an output of the graph.</summary>
+    public Value Named(string name, string opType, params IReadOnlyList<Value?> inputs) => graph.AddNode(opType, Domains.Standard, name, inputs, [name]).Output;
+
     /// <summary>Emits an operator with several outputs.</summary>
     public Value[] Emit(string opType, string domain, IReadOnlyList<Value?> inputs, int outputs, params ReadOnlySpan<AttributeProto> attributes)
     {

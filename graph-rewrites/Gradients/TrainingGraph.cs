@@ -2,6 +2,7 @@ using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Lowering;
 using AlignerOnnx.GraphRewrites.Recognition;
+using Onnx;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Gradients;
@@ -24,6 +25,8 @@ public enum TrainingGraphKind
 /// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s], 0 on padding behind the tokens, 1 on tokens, or 1, 2, ... for sequences that are packed into one row; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H] (gated attention alone); with a loss also
 /// <c>target_positions</c>, <c>target_ids</c> int64 [m] and <c>target_weights</c> [m], where a position is row * s + the place whose logits predict the target.
 /// Outputs: <c>loss</c>, <c>target_log_probabilities</c> [m], <c>aligner.tokens_gradient</c>, <c>aligner.gates_gradient</c>; or <c>logits</c> [b, s, V].
+/// A preference loss also reads <c>target_sequences</c> int64 [m], <c>sequence_weights</c> [m], <c>reference_log_probabilities</c> [2 p] and <c>pair_weights</c> [p], sequence 2k being the preferred
+/// answer of pair k and 2k + 1 the other one; it adds <c>rewards</c> [2 p].
 /// </summary>
 public static class TrainingGraph
 {
@@ -82,19 +85,23 @@ public static class TrainingGraph
     private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {
         OnnxGraph graph = model.Graph;
-        CrossEntropyLoss loss = CrossEntropyLoss.Attach(model);
-        graph.AddOutput(loss.Loss, Shapes.Declare(DataType.Float));
-        graph.AddOutput(loss.TargetLogProbabilities, Shapes.Declare(DataType.Float, "targets"));
+        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model);
+        ITrainingLoss loss = options.Preference is null ? CrossEntropyLoss.Attach(targets) : PreferenceLoss.Attach(targets, options.Preference);
+        foreach ((Value value, TypeProto type) in loss.Outputs)
+        {
+            graph.AddOutput(value, type);
+        }
+        graph.AddOutput(targets.Values, Shapes.Declare(DataType.Float, "targets"));
         if (kind == TrainingGraphKind.Gradient)
         {
-            AddGradients(graph, loss, parameters, options);
+            AddGradients(graph, targets.Logits, targets.LogitsGradient(loss.TargetWeights), parameters, options);
         }
     }
 
-    private static void AddGradients(OnnxGraph graph, CrossEntropyLoss loss, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
+    private static void AddGradients(OnnxGraph graph, Value logits, Value logitsGradient, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {
         HashSet<Node> forward = [.. graph.Nodes];
-        GradientContext gradients = Differentiator.Differentiate(graph, loss.Logits, loss.LogitsGradient(), parameters, options.Runtime);
+        GradientContext gradients = Differentiator.Differentiate(graph, logits, logitsGradient, parameters, options.Runtime);
         foreach (Value parameter in parameters)
         {
             string name = $"{parameter.Name}_gradient";

@@ -31,4 +31,7 @@ public sealed record TrainingGraphOptions
 
     /// <summary>The runtime. Default <see cref="TrainingRuntime.OnnxRuntime"/>.</summary>
     public TrainingRuntime Runtime { get; init; }
+
+    /// <summary>The loss over pairs of answers; null (the default) is the cross entropy of the targets.</summary>
+    public PreferenceLossOptions? Preference { get; init; }
 }

@@ -47,15 +47,27 @@ internal sealed class FrozenModel
     public AdapterShape Shape(int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated) =>
         new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
 
-    /// <summary>Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed.</summary>
+    /// <summary>
+    /// Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed, and not at all for rows of token ids: those need no tokenizer.
+    /// </summary>
     public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, params IReadOnlyList<ConversationDataSet> data)
     {
-        using ChatModel chat = new(Folder);
-        ConversationEncoder encoder = new(
-            (turns, open) => chat.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
-            chat.Encode,
-            new EncodingOptions { MaximumLength = maximumLength });
-        return [.. data.Select(set => Encode(encoder, set))];
+        Lazy<ChatModel> chat = new(() => new ChatModel(Folder));
+        try
+        {
+            ConversationEncoder encoder = new(
+                (turns, open) => chat.Value.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
+                text => chat.Value.Encode(text),
+                new EncodingOptions { MaximumLength = maximumLength });
+            return [.. data.Select(set => Encode(encoder, set))];
+        }
+        finally
+        {
+            if (chat.IsValueCreated)
+            {
+                chat.Value.Dispose();
+            }
+        }
     }
 
     public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute) =>

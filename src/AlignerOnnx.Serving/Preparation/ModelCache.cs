@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 
 namespace AlignerOnnx.Serving;
 
@@ -13,9 +14,10 @@ public static class ModelCache
 
     /// <summary>The patched form of a model.</summary>
     /// <param name="model">A model folder or an .onnx file, patched or not.</param>
+    /// <param name="layout">The slots that it gets where it is not patched.</param>
     /// <returns>The folder of a patched model: the model's own where it is patched, else one in the cache.</returns>
     /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
-    public static string Patched(string model)
+    public static string Patched(string model, SlotLayout layout = SlotLayout.OneToken)
     {
         string file = ModelPaths.FindOnnxFile(model);
         string folder = Path.GetDirectoryName(file)!;
@@ -23,19 +25,19 @@ public static class ModelCache
         {
             return folder;
         }
-        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{Key(file)}");
+        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{SlotLayouts.NameOf(layout)}-{Key(file)}");
         if (!Directory.Exists(cached))
         {
-            Make(file, cached);
+            Make(file, cached, layout);
         }
         return cached;
     }
 
-    private static void Make(string file, string cached)
+    private static void Make(string file, string cached, SlotLayout layout)
     {
         try
         {
-            ModelPatcher.Patch(file, cached);
+            ModelPatcher.Patch(file, cached, layout: layout);
         }
         catch (IOException) when (File.Exists(Path.Combine(cached, ModelPatcher.FactsFile)))
         {

@@ -15,6 +15,7 @@ public sealed class TrainingBatch
         TargetPositions = new long[targets];
         TargetIds = new long[targets];
         TargetWeights = new float[targets];
+        TargetRows = new int[targets];
         Places = [.. rows.Select(row => row.Place)];
     }
 
@@ -42,6 +43,12 @@ public sealed class TrainingBatch
     /// <summary>[m]: the weight of the target's negative log-likelihood.</summary>
     public float[] TargetWeights { get; }
 
+    /// <summary>[m]: the row that the target belongs to, as the rows were given.</summary>
+    public int[] TargetRows { get; }
+
+    /// <summary>What a preference graph reads of the batch besides; null for a batch without pairs.</summary>
+    public PairTargets? Pairs { get; internal set; }
+
     /// <summary>Where each row stands in its file, for messages.</summary>
     public IReadOnlyList<string> Places { get; }
 
@@ -67,12 +74,12 @@ public sealed class TrainingBatch
         int next = 0;
         foreach (RowPlace place in places)
         {
-            next = batch.Place(rows[place.Row], (place.Line * batch.Length) + place.Start, place.Number, next);
+            next = batch.Place(rows[place.Row], place.Row, (place.Line * batch.Length) + place.Start, place.Number, next);
         }
         return batch;
     }
 
-    private int Place(TrainingExample example, int offset, int number, int next)
+    private int Place(TrainingExample example, int row, int offset, int number, int next)
     {
         for (int t = 0; t < example.InputIds.Length; t++)
         {
@@ -81,6 +88,7 @@ public sealed class TrainingBatch
             if (t > 0 && example.Labels[t] != TrainingExample.IgnoredLabel)
             {
                 TargetPositions[next] = offset + t - 1;
+                TargetRows[next] = row;
                 TargetIds[next++] = example.Labels[t];
             }
         }

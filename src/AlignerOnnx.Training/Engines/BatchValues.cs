@@ -20,6 +20,17 @@ internal sealed class BatchValues : IDisposable
             OrtValue.CreateTensorValueFromMemory(batch.TargetIds, targets),
             OrtValue.CreateTensorValueFromMemory(batch.TargetWeights, targets),
         ];
+        PairInputs = batch.Pairs is PairTargets pairs
+            ?
+            [
+                OrtValue.CreateTensorValueFromMemory(pairs.Sequences, targets),
+                OrtValue.CreateTensorValueFromMemory(pairs.SequenceWeights, targets),
+                OrtValue.CreateTensorValueFromMemory(pairs.ReferenceLogProbabilities, [pairs.ReferenceLogProbabilities.Length]),
+                OrtValue.CreateTensorValueFromMemory(pairs.Weights, [pairs.Weights.Length]),
+            ]
+            : [];
+        Rewards = batch.Pairs is null ? null : new float[batch.Pairs.ReferenceLogProbabilities.Length];
+        PairOutputs = Rewards is null ? [] : [OrtValue.CreateTensorValueFromMemory(Rewards, [Rewards.Length])];
         Outputs =
         [
             OrtValue.CreateTensorValueFromMemory(_loss, lossShape),
@@ -33,13 +44,21 @@ internal sealed class BatchValues : IDisposable
     /// <summary>The names of <see cref="GradientGraphNames.EvaluationOutputs"/>.</summary>
     public OrtValue[] Outputs { get; }
 
+    /// <summary>The names of <see cref="GradientGraphNames.PreferenceInputs"/>; empty for a batch without pairs.</summary>
+    public OrtValue[] PairInputs { get; }
+
+    /// <summary>The output <c>rewards</c>; empty for a batch without pairs.</summary>
+    public OrtValue[] PairOutputs { get; }
+
+    public float[]? Rewards { get; }
+
     public double Loss => _loss[0];
 
     public float[] TargetLogProbabilities { get; }
 
     public void Dispose()
     {
-        foreach (OrtValue value in Inputs.Concat(Outputs))
+        foreach (OrtValue value in Inputs.Concat(Outputs).Concat(PairInputs).Concat(PairOutputs))
         {
             value.Dispose();
         }

@@ -24,6 +24,21 @@ public static class GradientGraphNames
     /// <summary>Input float [L', H]: the gates of the adapted layers; not in graphs of concat attention.</summary>
     public const string Gates = "aligner.gates";
 
+    /// <summary>Input int64 [m] of preference graphs: the sequence that each target belongs to; 2k is the preferred answer of pair k, 2k + 1 the other one.</summary>
+    public const string TargetSequences = "target_sequences";
+
+    /// <summary>Input float [m] of preference graphs: weight of each target's log-probability in that of its sequence.</summary>
+    public const string SequenceWeights = "sequence_weights";
+
+    /// <summary>Input float [2 p] of preference graphs: weighted log-probability of each sequence by the reference.</summary>
+    public const string ReferenceLogProbabilities = "reference_log_probabilities";
+
+    /// <summary>Input float [p] of preference graphs: weight of each pair in the loss.</summary>
+    public const string PairWeights = "pair_weights";
+
+    /// <summary>Output float [2 p] of preference graphs: the reward of each sequence, beta times its log-ratio to the reference.</summary>
+    public const string Rewards = "rewards";
+
     /// <summary>Output float scalar: sum of weight times negative log-likelihood.</summary>
     public const string Loss = "loss";
 
@@ -36,8 +51,11 @@ public static class GradientGraphNames
     /// <summary>Output float [L', H]: derivative of the loss by the gates; gradient graphs of gated attention only.</summary>
     public const string GatesGradient = "aligner.gates_gradient";
 
-    /// <summary>All inputs, in the order in which the engine feeds them.</summary>
+    /// <summary>All inputs but those of preference graphs, in the order in which the engine feeds them.</summary>
     public static IReadOnlyList<string> Inputs { get; } = [InputIds, AttentionMask, TargetPositions, TargetIds, TargetWeights, Tokens, Gates];
+
+    /// <summary>What preference graphs read besides, in the order in which the engine feeds it.</summary>
+    public static IReadOnlyList<string> PreferenceInputs { get; } = [TargetSequences, SequenceWeights, ReferenceLogProbabilities, PairWeights];
 
     /// <summary>Outputs of an evaluation graph.</summary>
     public static IReadOnlyList<string> EvaluationOutputs { get; } = [Loss, TargetLogProbabilities];

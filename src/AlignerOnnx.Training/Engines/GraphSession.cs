@@ -9,18 +9,16 @@ internal sealed class GraphSession : IDisposable
     private const string ExternalFolderKey = "session.model_external_initializers_file_folder_path";
     private const string DisablePrepackingKey = "session.disable_prepacking";
     private readonly InferenceSession _session;
-    private readonly IReadOnlyList<string> _inputs = GradientGraphNames.Inputs;
+    private readonly IReadOnlyList<string> _inputs;
     private readonly IReadOnlyList<string> _outputs;
 
     public GraphSession(byte[] graph, string modelFolder, IReadOnlyList<string> outputs, OnnxRuntimeEngineOptions options)
     {
-        _outputs = outputs;
         _session = Open(graph, modelFolder, options);
-        if (!HasGates)
-        {
-            _inputs = [.. _inputs.Where(name => name != GradientGraphNames.Gates)];
-            _outputs = [.. outputs.Where(name => name != GradientGraphNames.GatesGradient)];
-        }
+        HasGates = _session.InputMetadata.ContainsKey(GradientGraphNames.Gates);
+        ComparesPairs = _session.InputMetadata.ContainsKey(GradientGraphNames.TargetSequences);
+        _inputs = [.. GradientGraphNames.Inputs.Where(name => HasGates || name != GradientGraphNames.Gates), .. ComparesPairs ? GradientGraphNames.PreferenceInputs : []];
+        _outputs = [.. outputs.Where(name => HasGates || name != GradientGraphNames.GatesGradient), .. ComparesPairs ? (IEnumerable<string>)[GradientGraphNames.Rewards] : []];
         try
         {
             RequireNames("inputs", _session.InputMetadata.Keys, _inputs);
@@ -34,7 +32,10 @@ internal sealed class GraphSession : IDisposable
     }
 
     /// <summary>Whether the graph is of gated attention; of concat attention it has neither gates nor their gradient.</summary>
-    public bool HasGates => _session.InputMetadata.ContainsKey(GradientGraphNames.Gates);
+    public bool HasGates { get; }
+
+    /// <summary>Whether the graph's loss is over pairs of sequences: it has the further inputs <see cref="GradientGraphNames.PreferenceInputs"/> and the output <c>rewards</c>.</summary>
+    public bool ComparesPairs { get; }
 
     /// <summary>The declared shape of an output; -1 for a symbolic dimension.</summary>
     public int[] OutputShape(string name) => _session.OutputMetadata[name].Dimensions;

@@ -25,7 +25,11 @@ public interface IGradientEngine : IDisposable
 /// <param name="TokenGradient">Derivative of the loss by the tokens [n, d].</param>
 /// <param name="GateGradient">Derivative of the loss by the gates [L', H].</param>
 /// <param name="TargetLogProbabilities">Log-probability of each target [m], natural logarithm.</param>
-public sealed record GradientResult(double Loss, float[] TokenGradient, float[] GateGradient, float[] TargetLogProbabilities);
+public sealed record GradientResult(double Loss, float[] TokenGradient, float[] GateGradient, float[] TargetLogProbabilities)
+{
+    /// <summary>The reward of each sequence of the batch's pairs [2 p]; null for a batch without pairs.</summary>
+    public float[]? Rewards { get; init; }
+}
 
 /// <summary>A loss over tokens.</summary>
 /// <param name="Loss">Mean negative log-likelihood of the completion tokens, natural logarithm.</param>

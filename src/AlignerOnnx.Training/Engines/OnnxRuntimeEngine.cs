@@ -62,10 +62,14 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     {
         ArgumentNullException.ThrowIfNull(batch);
         GraphSession session = _gradientSession ?? throw new InvalidOperationException("The engine was opened for evaluation only.");
+        if (session.ComparesPairs != batch.Pairs is not null)
+        {
+            throw new ArgumentException(session.ComparesPairs ? "The graph compares pairs, of which the batch has none." : "The batch has pairs, which the graph does not compare.", nameof(batch));
+        }
         ParameterBuffers buffers = Load(parameters, session);
         using BatchValues values = new(batch, _lossShape);
-        session.Run([.. values.Inputs, .. buffers.Inputs], [.. values.Outputs, .. buffers.Outputs], cancellationToken);
-        return new GradientResult(values.Loss, buffers.TokenGradient, buffers.GateGradient, values.TargetLogProbabilities);
+        session.Run([.. values.Inputs, .. buffers.Inputs, .. values.PairInputs], [.. values.Outputs, .. buffers.Outputs, .. values.PairOutputs], cancellationToken);
+        return new GradientResult(values.Loss, buffers.TokenGradient, buffers.GateGradient, values.TargetLogProbabilities) { Rewards = values.Rewards };
     }
 
     /// <inheritdoc/>

@@ -8,12 +8,6 @@ namespace AlignerOnnx.GraphRewrites.Tests.Golden;
 [TestClass]
 public sealed class GoldenGradientTests
 {
-    private const string Mistral = "ref-mistral-sw8";
-    private const string WithoutWindow = "-nowindow";
-
-    private static readonly string[] Models =
-        ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", Mistral, "ref-phi3", "ref-gemma2", "SmolLM2-135M-Instruct-int4"];
-
     /// <summary>The weights of reference models as other exporters and targets write them.</summary>
     private static readonly (string Export, string Model)[] OtherExports =
     [
@@ -26,16 +20,14 @@ public sealed class GoldenGradientTests
         ? OtherExports.SelectMany(pair => GoldenCase.Names(pair.Model).Select(name => new object[] { pair.Export, pair.Model, name }))
         : [["(none)", "(none)", "(none)"]];
 
-    public static IEnumerable<object[]> Cases => Material.HasShared
-        ? Models.SelectMany(model => GoldenCase.Names(model).Where(FollowsTheProject).Select(name => new object[] { model, name }))
-        : [["(none)", "(none)"]];
+    public static IEnumerable<object[]> Cases => GoldenCase.All;
 
     [TestMethod]
     [DynamicData(nameof(Cases))]
     public void Gradient_OfGoldenCase_EqualsReference(string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        AssertGradient(golden, Load(model, name));
+        AssertGradient(golden, GoldenCase.LoadModel(model, name));
     }
 
     [TestMethod]
@@ -43,7 +35,7 @@ public sealed class GoldenGradientTests
     public void Logits_OfGoldenCase_EqualReference(string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        using GraphRunner runner = new(Build(Load(model, name), TrainingGraphKind.Logits, golden));
+        using GraphRunner runner = new(Build(GoldenCase.LoadModel(model, name), TrainingGraphKind.Logits, golden));
         Closeness.AssertLogits(golden, runner.Run(golden)["logits"]);
     }
 
@@ -69,21 +61,4 @@ public sealed class GoldenGradientTests
 
     private static OnnxModel Build(OnnxModel model, TrainingGraphKind kind, GoldenCase golden) =>
         TrainingGraph.Build(model, kind, golden.StartLayer, golden.Tokens, new TrainingGraphOptions { Attention = golden.IsGated ? AttentionReading.Gated : AttentionReading.Concat });
-
-    /// <summary>The reference also has what the project decided against: scores of tokens that are not soft-capped.</summary>
-    private static bool FollowsTheProject(string name) => !name.EndsWith("-nosoftcap", StringComparison.Ordinal);
-
-    /// <summary>The exporter dropped Mistral's window of 8; for the cases that have it, it is put back.</summary>
-    private static OnnxModel Load(string model, string name)
-    {
-        OnnxModel loaded = ModelLoader.Load(GoldenCase.ModelFolder(model));
-        if (model == Mistral && !name.EndsWith(WithoutWindow, StringComparison.Ordinal))
-        {
-            foreach (Node core in loaded.Graph.Nodes.Where(node => node.OpType == "GroupQueryAttention"))
-            {
-                core.Attributes.Set(NodeAttributes.Of("local_window_size", 8L));
-            }
-        }
-        return loaded;
-    }
 }

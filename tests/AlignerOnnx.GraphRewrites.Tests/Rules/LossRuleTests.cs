@@ -6,7 +6,7 @@ using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 
-/// <summary>The loss, before and after: loss = -sum_i weight_i log softmax(logits_i)[id_i], and its gradient weight_i (softmax(logits_i) - one-hot(id_i)).</summary>
+/// <summary>The losses, before and after: each is made of log softmax(logits_i)[id_i], and its gradient is weight_i (softmax(logits_i) - one-hot(id_i)) with the weights -dloss / dlog-probability.</summary>
 [TestClass]
 public sealed class LossRuleTests
 {
@@ -16,14 +16,7 @@ public sealed class LossRuleTests
 
     [TestMethod]
     public void CrossEntropy_TakesLogitsOfTheTargetsAlone() => RuleTest.Rewrites(Decoder,
-        model =>
-        {
-            CrossEntropyLoss loss = CrossEntropyLoss.Attach(model);
-            model.Graph.AddOutput(loss.Loss, Shapes.Declare(DataType.Float));
-            model.Graph.AddOutput(loss.TargetLogProbabilities, Shapes.Declare(DataType.Float, "targets"));
-            TypeProto any = new() { TensorType = new TypeProto.Types.Tensor { ElemType = (int)DataType.Float } };
-            model.Graph.AddOutput(model.Graph.AddNode("Identity", "", "", [loss.LogitsGradient()], ["gradient"]).Output, any);
-        },
+        model => Attach(model, CrossEntropyLoss.Attach),
         """
         g (float[b, s, 4] x, int64[targets] target_positions, int64[targets] target_ids, float[targets] target_weights) => (float loss, float[targets] target_log_probabilities, float[] gradient)
             <float[4, 5] w = ["location": "w"], float two = {2}, int64[2] rows = {-1, 4}, int64[1] a0 = {0}, int64[1] a1 = {1}>
@@ -49,9 +42,109 @@ public sealed class LossRuleTests
         }
         """);
 
+    /// <summary>Per pair: softplus(-margin), margin = beta (log-ratio of the preferred answer - log-ratio of the other); its derivative by the margin is sigmoid(margin) - 1.</summary>
+    [TestMethod]
+    public void Preference_SumsSequencesAndComparesThemWithTheReference() => RuleTest.Rewrites(Decoder,
+        model => Attach(model, targets => PreferenceLoss.Attach(targets, new PreferenceLossOptions { Beta = 0.25 })), Preference("""
+            right_ = Neg (margins)
+            losses = Softplus (right_)
+            """, """
+            p_wrong = Sigmoid (margins)
+            slope = Sub (p_wrong, one)
+            """, "float one = {1}"));
+
+    /// <summary>A part of the pairs is taken to be the wrong way round: (1 - e) softplus(-margin) + e softplus(margin).</summary>
+    [TestMethod]
+    public void Preference_WithLabelSmoothing_AlsoCountsTheOtherOrder() => RuleTest.Rewrites(Decoder,
+        model => Attach(model, targets => PreferenceLoss.Attach(targets, new PreferenceLossOptions { Beta = 0.25, LabelSmoothing = 0.25 })), Preference("""
+            right_ = Neg (margins)
+            right = Softplus (right_)
+            right_part = Mul (right, most)
+            wrong = Softplus (margins)
+            wrong_part = Mul (wrong, beta)
+            losses = Add (right_part, wrong_part)
+            """, """
+            p_wrong = Sigmoid (margins)
+            slope = Sub (p_wrong, most)
+            """, "float most = {0.75}"));
+
+    /// <summary>((margin - 1/2) / beta)^2 = (log-ratio margin - 1 / (2 beta))^2.</summary>
+    [TestMethod]
+    public void Preference_OfIdentityPreference_IsASquareOfTheDistanceToItsTarget() => RuleTest.Rewrites(Decoder,
+        model => Attach(model, targets => PreferenceLoss.Attach(targets, new PreferenceLossOptions { Kind = PreferenceLossKind.Ipo, Beta = 0.25 })), Preference("""
+            past = Sub (margins, half)
+            distance = Mul (past, inverse)
+            losses = Mul (distance, distance)
+            """, """
+            past_ = Sub (margins, half)
+            distance_ = Mul (past_, inverse)
+            slope = Mul (distance_, twice_inverse)
+            """, "float half = {0.5}, float inverse = {4}, float twice_inverse = {8}"));
+
     [TestMethod]
     [DataRow("logits", "y", "The model has no logits")]
     [DataRow("MatMul (h, w)", "Neg (h)", "The output head is not a projection")]
     public void AModelWithoutAHead_IsRefused(string part, string replacement, string reason) =>
-        Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => CrossEntropyLoss.Attach(OnnxText.Load(Decoder.With(part, replacement)))).What);
+        Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => TargetLogProbabilities.Attach(OnnxText.Load(Decoder.With(part, replacement)))).What);
+
+    private static void Attach(OnnxModel model, Func<TargetLogProbabilities, ITrainingLoss> attach)
+    {
+        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model);
+        ITrainingLoss loss = attach(targets);
+        foreach ((Value value, TypeProto type) in loss.Outputs)
+        {
+            model.Graph.AddOutput(value, type);
+        }
+        model.Graph.AddOutput(targets.Values, Shapes.Declare(DataType.Float, "targets"));
+        TypeProto any = new() { TensorType = new TypeProto.Types.Tensor { ElemType = (int)DataType.Float } };
+        model.Graph.AddOutput(model.Graph.AddNode("Identity", "", "", [targets.LogitsGradient(loss.TargetWeights)], ["gradient"]).Output, any);
+    }
+
+    private static string Preference(string losses, string slope, string constants) => $$"""
+        g (float[b, s, 4] x, int64[targets] target_positions, int64[targets] target_ids, float[targets] target_weights, int64[targets] target_sequences, float[targets] sequence_weights,
+           float[sequences] reference_log_probabilities, float[pairs] pair_weights) => (float loss, float[sequences] rewards, float[targets] target_log_probabilities, float[] gradient)
+            <float[4, 5] w = ["location": "w"], float two = {2}, int64[2] rows = {-1, 4}, int64[1] a0 = {0}, int64[1] a1 = {1}, float beta = {0.25}, int64[2] two_columns = {-1, 2},
+             int64[2] sizes = {1, 1}, int64[1] flat_shape = {-1}, int64[2] one_column = {-1, 1}, {{constants}}>
+        {
+            h = Neg (x)
+            flat = Reshape (h, rows)
+            kept = Gather (flat, target_positions)
+            m = MatMul (kept, w)
+            logits = Mul (m, two)
+            log_p = LogSoftmax (logits)
+            ids = Unsqueeze (target_ids, a1)
+            picked = GatherElements <axis = 1> (log_p, ids)
+            target_log_probabilities = Squeeze (picked, a1)
+            minus_reference = Neg (reference_log_probabilities)
+            shares = Mul (target_log_probabilities, sequence_weights)
+            log_ratios = ScatterElements <axis = 0, reduction = "add"> (minus_reference, target_sequences, shares)
+            rewards = Mul (log_ratios, beta)
+            pairs_ = Reshape (rewards, two_columns)
+            chosen, rejected = Split <axis = 1> (pairs_, sizes)
+            difference = Sub (chosen, rejected)
+            margins = Reshape (difference, flat_shape)
+            {{losses}}
+            weighted_losses = Mul (losses, pair_weights)
+            preference = ReduceSum <keepdims = 0> (weighted_losses, a0)
+            weighted = Mul (target_log_probabilities, target_weights)
+            sum = ReduceSum <keepdims = 0> (weighted, a0)
+            loss = Sub (preference, sum)
+            {{slope}}
+            weighted_slope = Mul (slope, pair_weights)
+            by_chosen = Mul (weighted_slope, beta)
+            column_ = Reshape (by_chosen, one_column)
+            by_rejected = Neg (column_)
+            both = Concat <axis = 1> (column_, by_rejected)
+            by_sequence = Reshape (both, flat_shape)
+            by_target_ = Gather (by_sequence, target_sequences)
+            by_target = Mul (by_target_, sequence_weights)
+            weights = Sub (target_weights, by_target)
+            p = Exp (log_p)
+            column = Unsqueeze (weights, a1)
+            weighted_p = Mul (p, column)
+            negative = Neg (column)
+            gradient_ = ScatterElements <axis = 1, reduction = "add"> (weighted_p, ids, negative)
+            gradient = Identity (gradient_)
+        }
+        """;
 }

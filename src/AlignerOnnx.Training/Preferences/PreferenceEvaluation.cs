@@ -1,0 +1,25 @@
+using AlignerOnnx.GraphRewrites.Gradients;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>The mean loss over held-out pairs, supervised term included, and how far they are the right way round; the lowest loss is the best.</summary>
+/// <param name="pairs">The pairs.</param>
+/// <param name="options">Batch size and padding.</param>
+/// <param name="preference">The loss.</param>
+public sealed class PreferenceEvaluation(ReferencedPairs pairs, TrainingOptions options, PreferenceOptions preference) : IEvaluation
+{
+    /// <inheritdoc/>
+    public EvaluationMeasures Measure(IGradientEngine engine, AdapterParameters parameters, CancellationToken cancellationToken)
+    {
+        float[] policy = SequenceLogProbabilities.Measure(engine, pairs.Pairs, parameters, options.MicroBatchSize ?? options.BatchSize, options.PaddingId, cancellationToken);
+        double[] rewards = [.. policy.Select((value, row) => preference.Loss.Beta * Share(row) * (value - pairs.LogProbabilities[row]))];
+        double loss = rewards.Chunk(2).Average(pair => PreferenceMeasures.Loss(pair[0] - pair[1], preference.Loss)) + (preference.SupervisedWeight * SupervisedLoss(policy));
+        return new EvaluationMeasures(loss, loss, PreferenceMeasures.Of(rewards).Values);
+    }
+
+    private double Share(int row) => preference.Loss.Kind == PreferenceLossKind.Ipo ? 1.0 / Answer(row).TargetCount : 1;
+
+    private TrainingExample Answer(int row) => row % 2 == 0 ? pairs.Pairs[row / 2].Chosen : pairs.Pairs[row / 2].Rejected;
+
+    private double SupervisedLoss(float[] policy) => -policy.Where((_, row) => row % 2 == 0).Sum(value => (double)value) / pairs.Pairs.Sum(pair => pair.Chosen.TargetCount);
+}
