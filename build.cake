@@ -1,4 +1,4 @@
-// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|Demo|Pack] [--configuration=Release]`.
+// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|Load|Soak|Demo|Pack] [--configuration=Release]`.
 using System.Xml.Linq;
 
 var target = Argument("target", "Test");
@@ -71,6 +71,14 @@ Task("FuzzRequests")
     }
 });
 
+Task("Load")
+    .Description("Load on a server of its own: --minutes=N (10), --clients=N (8), --model=DIR, --kill=true kills it at half time.")
+    .Does(() => ServerLoad($"load --minutes {Argument("minutes", "10")} --clients {Argument("clients", "8")}{ModelOption()}{(Argument("kill", false) ? " --kill" : "")}"));
+
+Task("Soak")
+    .Description("Swaps versions under load and checks every answer: --swaps=N (100000), --clients=N (4).")
+    .Does(() => ServerLoad($"soak --swaps {Argument("swaps", "100000")} --clients {Argument("clients", "4")}{ModelOption()}"));
+
 Task("Demo")
     .Description("Patches, trains, compiles and answers on the embedded model.")
     .Does(() =>
@@ -118,6 +126,18 @@ if (failed)
 {
     Console.Out.Flush();
     Environment.Exit(1);
+}
+
+string ModelOption() => HasArgument("model") ? $" --model {Argument<string>("model")}" : "";
+
+void ServerLoad(string arguments)
+{
+    DotNetBuild("tests/ServerLoad/AlignerOnnx.ServerLoad.csproj", new DotNetBuildSettings { Configuration = configuration, NoLogo = true, Verbosity = DotNetVerbosity.Quiet });
+    var exitCode = StartProcess("dotnet", new ProcessSettings { Arguments = $"exec tests/ServerLoad/bin/{configuration}/net10.0/AlignerOnnx.ServerLoad.dll {arguments}" });
+    if (exitCode != 0)
+    {
+        throw new CakeException("An answer was wrong, or a request failed.");
+    }
 }
 
 bool IsTestProject(FilePath project)
