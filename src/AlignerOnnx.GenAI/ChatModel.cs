@@ -1,7 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
-using System.Threading.Channels;
 using AlignerOnnx.Graph;
 using Microsoft.ML.OnnxRuntimeGenAI;
 
@@ -13,21 +11,33 @@ namespace AlignerOnnx.GenAI;
 /// </summary>
 public sealed class ChatModel : IDisposable
 {
+    /// <summary>The name of the meter under which batches measure themselves.</summary>
+    public const string MeterName = "AlignerOnnx.GenAI";
+
     private readonly NativeModel _native;
     private readonly GenAIConfig _config;
+    private readonly ITokenEngine _engine;
     private readonly Lock _tokenizerGate = new();
     private bool _disposed;
 
     /// <summary>Loads a GenAI model folder. Base models work too; adapters need a patched model.</summary>
     /// <param name="folder">The folder that holds genai_config.json.</param>
+    /// <param name="options">How answers are computed; null for the defaults.</param>
     /// <exception cref="ModelRefusedException">The folder is not a GenAI model, is unsafe, or cannot be loaded.</exception>
-    public ChatModel(string folder)
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside its range.</exception>
+    public ChatModel(string folder, ChatModelOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        options ??= new ChatModelOptions();
+        options.Check();
         Folder = Path.GetFullPath(folder);
         _config = GenAIConfig.Read(Folder);
-        Slots = ModelSlots.Read(_config.DecoderPath);
-        _native = new NativeModel(Folder);
+        OnnxModel model = ModelLoader.Load(_config.DecoderPath);
+        Slots = ModelSlots.Of(model);
+        GenAIRuntime.EnsureReady();
+        (BatchEngine? batch, NativeModel? native, BatchingObstacle) = options.Batching ? BatchEngine.Open(Folder, _config, model, Slots, options) : (null, null, "it was not asked for");
+        _native = native ?? new NativeModel(Folder);
+        _engine = batch ?? (ITokenEngine)new GeneratorEngine(_native, _config);
     }
 
     /// <summary>The model's folder, as a full path.</summary>
@@ -43,7 +53,10 @@ public sealed class ChatModel : IDisposable
     public IReadOnlyList<Slot> Slots { get; }
 
     /// <summary>The names of the loaded adapters.</summary>
-    public IReadOnlyList<string> Adapters => _native.Adapters.Names;
+    public IReadOnlyList<string> Adapters => _engine.Adapters;
+
+    /// <summary>Why answers at the same time are not computed as one batch; null where they are.</summary>
+    public string? BatchingObstacle { get; }
 
     /// <summary>Turns a conversation into prompt text with the model's own chat template.</summary>
     /// <param name="turns">The messages, oldest first.</param>
@@ -102,7 +115,7 @@ public sealed class ChatModel : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(onnxAdapterPath);
         string path = Path.GetFullPath(onnxAdapterPath);
         AdapterFit.Require(path, CompiledAdapterFile.Read(path), Slots);
-        WithModel(() => _native.Adapters.Load(name, path));
+        WithModel(() => _engine.LoadAdapter(name, path));
     }
 
     /// <summary>Unloads an adapter. Generations that use it finish undisturbed; its name is free at once.</summary>
@@ -111,10 +124,10 @@ public sealed class ChatModel : IDisposable
     public void UnloadAdapter(string name)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        WithModel(() => _native.Adapters.Unload(name));
+        WithModel(() => _engine.UnloadAdapter(name));
     }
 
-    /// <summary>Generates on the calling thread, one token a step; leaving the loop early frees the generation.</summary>
+    /// <summary>Generates one token a step while the calling thread waits; leaving the loop early frees the generation.</summary>
     /// <param name="request">What to generate.</param>
     /// <param name="cancellation">Ends the generation before its next token.</param>
     /// <returns>At least one token; the last one says why the answer ended.</returns>
@@ -126,31 +139,17 @@ public sealed class ChatModel : IDisposable
         ArgumentNullException.ThrowIfNull(request);
         ObjectDisposedException.ThrowIf(_disposed, this);
         request.Check();
-        return GenerationLoop.Run(_native, _config, request, cancellation);
+        return _engine.Generate(request, cancellation);
     }
 
-    /// <summary>As <see cref="Generate"/>, on a thread of its own, so that the caller's thread is free while the model computes.</summary>
+    /// <summary>As <see cref="Generate"/>, but the caller's thread is free while the model computes.</summary>
     /// <inheritdoc cref="Generate"/>
-    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)
+    public IAsyncEnumerable<GeneratedToken> GenerateAsync(GenerationRequest request, CancellationToken cancellation = default)
     {
-        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        IEnumerable<GeneratedToken> tokens = Generate(request, ended.Token);
-        // Unbounded: an answer is short, and a slow reader should not keep a generation's memory longer than needed.
-        Channel<GeneratedToken> channel = Channel.CreateUnbounded<GeneratedToken>(new() { SingleReader = true, SingleWriter = true });
-        Task producer = Task.Factory.StartNew(() => Fill(channel.Writer, tokens), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        try
-        {
-            await foreach (GeneratedToken token in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-            {
-                yield return token;
-            }
-        }
-        finally
-        {
-            // The generator must be gone before the caller goes on, whichever way the loop was left.
-            await ended.CancelAsync().ConfigureAwait(false);
-            await producer.ConfigureAwait(false);
-        }
+        ArgumentNullException.ThrowIfNull(request);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        request.Check();
+        return _engine.GenerateAsync(request, cancellation);
     }
 
     /// <summary>Generates the answers of several prompts with the same adapter and options, for evaluation.</summary>
@@ -172,7 +171,7 @@ public sealed class ChatModel : IDisposable
     {
         if (!Interlocked.Exchange(ref _disposed, true))
         {
-            _native.LetGo();
+            _engine.Dispose();
         }
     }
 
@@ -184,25 +183,6 @@ public sealed class ChatModel : IDisposable
             answer.Append(token.Text);
         }
         return answer.ToString();
-    }
-
-    private static void Fill(ChannelWriter<GeneratedToken> writer, IEnumerable<GeneratedToken> tokens)
-    {
-        Exception? failure = null;
-        try
-        {
-            foreach (GeneratedToken token in tokens)
-            {
-                writer.TryWrite(token);
-            }
-        }
-#pragma warning disable CA1031 // Every failure goes to the reader, which throws it again.
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            failure = e;
-        }
-        writer.Complete(failure);
     }
 
     private void WithModel(Action action)

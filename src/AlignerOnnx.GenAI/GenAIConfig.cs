@@ -6,6 +6,15 @@ namespace AlignerOnnx.GenAI;
 /// <summary>The facts of a model folder's genai_config.json that this library needs, checked before any native code sees the folder.</summary>
 internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize)
 {
+    /// <summary>Threads of one operator; null for the runtime's own choice.</summary>
+    internal int? Threads { get; private init; }
+
+    /// <summary>Whether choosing tokens looks at the prompt: penalties of repetition, a least length.</summary>
+    internal bool SearchReadsPrompt { get; private init; }
+
+    /// <summary>Why only GenAI itself can run the model: another device than the CPU, more than one graph, several beams; null where nothing stands against it.</summary>
+    internal string? Obstacle { get; private init; }
+
     private const string FileName = "genai_config.json";
     private const long LargestFile = 16 << 20;
 
@@ -39,8 +48,26 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
         {
             throw new ModelRefusedException("The context is too short to generate anything", path, $"{Math.Min(context, longest)} tokens", "2 or more");
         }
-        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32());
+        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32())
+        {
+            Threads = Session(model) is { } session && session.TryGetProperty("intra_op_num_threads", out JsonElement threads) ? threads.GetInt32() : null,
+            SearchReadsPrompt = Search(search, "repetition_penalty", 1) != 1 || Search(search, "min_length", 0) != 0 || Search(search, "no_repeat_ngram_size", 0) != 0,
+            Obstacle = ObstacleOf(model, search),
+        };
     }
+
+    private static string? ObstacleOf(JsonElement model, JsonElement search) =>
+        Session(model) is { } session && session.TryGetProperty("provider_options", out JsonElement providers) && providers.ValueKind == JsonValueKind.Array && providers.GetArrayLength() > 0 ? "it runs on another device than the CPU"
+        : model.EnumerateObject().Select(part => part.Name).FirstOrDefault(part => part is "vision" or "speech" or "embedding" or "encoder") is { } other ? $"it has a graph for {other}"
+        : model.GetProperty("decoder").TryGetProperty("pipeline", out _) ? "its decoder is a pipeline of graphs"
+        : model.GetProperty("decoder").TryGetProperty("sliding_window", out _) ? "its prompts are padded to a window"
+        : Search(search, "num_beams", 1) != 1 ? "it searches with several beams"
+        : null;
+
+    private static JsonElement? Session(JsonElement model) => model.GetProperty("decoder").TryGetProperty("session_options", out JsonElement session) ? session : null;
+
+    private static double Search(JsonElement search, string option, double standard) =>
+        search.ValueKind == JsonValueKind.Object && search.TryGetProperty(option, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : standard;
 
     private static string DecoderInside(string folder, string file, string path)
     {

@@ -14,18 +14,15 @@ internal sealed class LogitSteering
     internal static LogitSteering? For(GenerationRequest request) =>
         request.LogitBias.Count > 0 || request.PresencePenalty != 0 || request.FrequencyPenalty != 0 || request.TopLogprobs is not null ? new LogitSteering(request) : null;
 
-    /// <summary>To be called before a token is chosen.</summary>
-    internal void Prepare(NativeLogits logits)
+    /// <summary>To be called with the logits, [vocabulary], before a token is chosen.</summary>
+    /// <returns>Whether they were changed.</returns>
+    internal bool Change(Span<float> values)
     {
-        Span<float> values = logits.Fetch();
         if (_request.TopLogprobs is not null)
         {
             _raw = values.ToArray();
         }
-        if (Change(values))
-        {
-            logits.Store();
-        }
+        return Steer(values);
     }
 
     /// <summary>To be called with the token that was chosen.</summary>
@@ -36,7 +33,7 @@ internal sealed class LogitSteering
         return _request.TopLogprobs is int top ? Logprobs(id, top) : null;
     }
 
-    private bool Change(Span<float> values)
+    private bool Steer(Span<float> values)
     {
         bool changed = false;
         foreach ((int id, float bias) in _request.LogitBias)

@@ -10,11 +10,18 @@ internal sealed class NativeModel
     private int _holders = 1;
 
     internal NativeModel(string folder)
+        : this(folder, () => new Model(folder))
+    {
+    }
+
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="load">Loads the model.</param>
+    internal NativeModel(string folder, Func<Model> load)
     {
         GenAIRuntime.EnsureReady();
         try
         {
-            Model = new Model(folder);
+            Model = load();
             Tokenizer = new Tokenizer(Model);
             Adapters = new AdapterSet(Model);
         }

@@ -1,3 +1,4 @@
+using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Console;
@@ -5,7 +6,7 @@ using Microsoft.Extensions.Logging.Console;
 namespace AlignerOnnx.Serving;
 
 /// <summary>An OpenAI-compatible HTTP server of one base model and its adapters; <c>model</c> in a request chooses among them.</summary>
-public static class AlignerServer
+public static partial class AlignerServer
 {
     /// <summary>Loads the model and the adapters, and makes the server ready to start (<c>RunAsync</c>, or <c>StartAsync</c> and <c>StopAsync</c>).</summary>
     /// <param name="options">What to serve, where and within which limits.</param>
@@ -24,6 +25,7 @@ public static class AlignerServer
             WebApplication app = Configure(options, parts).Build();
             app.Services.GetService<WatchedFolder>()?.TakeAll();
             Routes.Map(app, options, parts);
+            LogEngine(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(AlignerServer)), parts.Chat);
             return app;
         }
         catch
@@ -73,4 +75,15 @@ public static class AlignerServer
             services.AddHostedService(provider => provider.GetRequiredService<WatchedFolder>());
         }
     }
+
+    private static void LogEngine(ILogger logger, ChatModel chat)
+    {
+        if (chat.BatchingObstacle is { } obstacle)
+        {
+            LogGenerators(logger, obstacle);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Each answer is computed by itself, not in a batch: {Obstacle}")]
+    private static partial void LogGenerators(ILogger logger, string obstacle);
 }

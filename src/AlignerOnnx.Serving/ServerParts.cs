@@ -5,6 +5,9 @@ namespace AlignerOnnx.Serving;
 /// <summary>What a server is made of, opened in order and closed in the opposite one.</summary>
 internal sealed class ServerParts : IDisposable
 {
+    // Each has a cache of its own, and they compete for the processor.
+    private const int GeneratorsAtOnce = 4;
+
     private readonly Stack<IDisposable> _open = new();
 
     internal ServerParts(ServingOptions options)
@@ -15,13 +18,13 @@ internal sealed class ServerParts : IDisposable
             Database = Opened(new StateDatabase(Path.Combine(State.Root, "state.db")));
             Blobs = new BlobStore(State.Folder("blobs"), Database);
             Blobs.Sweep();
-            Chat = Opened(new ChatModel(options.ModelFolder));
-            Engine = new GeneratorPerRequest(Chat);
+            Chat = Opened(new ChatModel(options.ModelFolder, options.Engine with { MaxBatchRows = options.MaxConcurrency ?? options.Engine.MaxBatchRows }));
+            Engine = new ChatModelEngine(Chat);
             Adapters = new AdapterRegistry(State, Database, Blobs, Engine, options, TimeProvider.System);
             Models = new ModelRegistry(Adapters, options, TimeProvider.System);
             Files = new FileStore(Database, Blobs, options.MaxStoredBytes, TimeProvider.System);
             Jobs = new JobStore(Database, TimeProvider.System);
-            Admission = Opened(new Admission(options));
+            Admission = Opened(new Admission(options.MaxConcurrency ?? (Chat.BatchingObstacle is null ? options.Engine.MaxBatchRows : GeneratorsAtOnce), options.QueueLength));
             Telemetry = Opened(new ServerTelemetry(Admission, Adapters));
             PublishGiven(options.Adapters);
         }

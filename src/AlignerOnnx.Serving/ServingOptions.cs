@@ -1,3 +1,5 @@
+using AlignerOnnx.GenAI;
+
 namespace AlignerOnnx.Serving;
 
 /// <summary>What to serve, where, to whom and within which limits.</summary>
@@ -60,8 +62,11 @@ public sealed record ServingOptions
     /// <summary>The most answers to one request (its prompts times n), 1 to 128; 8 by default.</summary>
     public int MaxChoices { get; init; } = 8;
 
-    /// <summary>How many answers are generated at once, 1 to 1024; 4 by default.</summary>
-    public int MaxConcurrency { get; init; } = 4;
+    /// <summary>How many requests are answered at once, 1 to 256; by default (null) 16 where their answers are computed as one batch, else 4. It is also the most rows of the batch.</summary>
+    public int? MaxConcurrency { get; init; }
+
+    /// <summary>How answers are computed; its rows are set by <see cref="MaxConcurrency"/>.</summary>
+    public ChatModelOptions Engine { get; init; } = new();
 
     /// <summary>How many requests may wait for their turn, 0 to 65536; 32 by default. Further ones get status 429.</summary>
     public int QueueLength { get; init; } = 32;
@@ -87,7 +92,7 @@ public sealed record ServingOptions
         ThrowUnless(TrainingProgram is null or { Count: > 0 }, nameof(TrainingProgram), "an empty list", "a program, or null");
         ThrowUnless(MaxTokens >= 1, nameof(MaxTokens), MaxTokens, "at least 1");
         ThrowUnless(MaxChoices is >= 1 and <= 128, nameof(MaxChoices), MaxChoices, "1 to 128");
-        ThrowUnless(MaxConcurrency is >= 1 and <= 1024, nameof(MaxConcurrency), MaxConcurrency, "1 to 1024");
+        ThrowUnless(MaxConcurrency is null or (>= 1 and <= 256), nameof(MaxConcurrency), MaxConcurrency ?? 0, "1 to 256");
         ThrowUnless(QueueLength is >= 0 and <= 65536, nameof(QueueLength), QueueLength, "0 to 65536");
         ThrowUnless(RequestTimeout >= TimeSpan.FromMilliseconds(1) && RequestTimeout <= TimeSpan.FromDays(1), nameof(RequestTimeout), RequestTimeout, "1 ms to 1 day");
         ThrowUnless(ApiKey is null || !string.IsNullOrWhiteSpace(ApiKey), nameof(ApiKey), "a blank key", "a key, or null");

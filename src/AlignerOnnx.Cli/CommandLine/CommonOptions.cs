@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
+using AlignerOnnx.GraphRewrites.Injection;
 
 namespace AlignerOnnx.Cli;
 
@@ -25,6 +26,22 @@ internal static class CommonOptions
 
     public static Option<bool> AnyBase() =>
         new("--any-base") { Description = "Accept an adapter of another quantisation of the same architecture." };
+
+    /// <param name="standard">The layout where none is given; null leaves the choice open.</param>
+    public static Option<string?> Slots(string? standard)
+    {
+        Option<string?> slots = new("--slots")
+        {
+            Description = "The slot layout: one-token for adapters of one token; many-token for any number; portable takes tokens and gates as they are; prefix is for concat adapters.",
+            HelpName = "LAYOUT",
+        };
+        if (standard is not null)
+        {
+            slots.DefaultValueFactory = _ => standard;
+        }
+        slots.AcceptOnlyFromAmong([.. SlotLayouts.All.Select(SlotLayouts.NameOf)]);
+        return slots;
+    }
 
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };

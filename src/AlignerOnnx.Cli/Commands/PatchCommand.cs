@@ -10,12 +10,7 @@ internal sealed class PatchCommand : AlignerCommand
 {
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
-    private readonly Option<string> _slots = new("--slots")
-    {
-        Description = "The slot layout: one-token for adapters of one token; many-token for any number; portable takes tokens and gates as they are; prefix is for concat adapters.",
-        HelpName = "LAYOUT",
-        DefaultValueFactory = _ => OneTokenInjection.Layout,
-    };
+    private readonly Option<string?> _slots = CommonOptions.Slots(OneTokenInjection.Layout);
     private readonly Option<WeightCopy> _weights = new("--weights")
     {
         Description = "copy: cloned where the file system can. link: hard links, which need no space; onnx.checker then refuses the data files, of the original too.",
@@ -25,7 +20,6 @@ internal sealed class PatchCommand : AlignerCommand
 
     public PatchCommand() : base("patch", "Make a patched copy of a model: with slots for adapters, and the base model's answers while they are empty.")
     {
-        _slots.AcceptOnlyFromAmong([.. SlotLayouts.All.Select(SlotLayouts.NameOf)]);
         Arguments.Add(_model);
         Options.Add(_output);
         Options.Add(_slots);

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.Serving;
 using Microsoft.AspNetCore.Builder;
 
@@ -19,11 +21,22 @@ internal sealed class ServeCommand : AlignerCommand
     private readonly Option<int> _queue = CommonOptions.Whole("--queue", "Requests that may wait; further ones are told to come back.", standard: 32, least: 0, most: 65536);
     private readonly Option<int> _timeout = CommonOptions.Whole("--timeout", "The longest time of a request in seconds.", standard: 300, least: 1, most: 86400);
     private readonly Option<string?> _name = new("--name") { Description = "The base model's name; default: its folder's name.", HelpName = "NAME" };
-    private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time.", standard: 4, least: 1, most: 256);
+    private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time: the rows of the batch. Without a batch 4 where it is not given.", standard: 16, least: 1, most: 256);
+    private readonly Option<string?> _slots = CommonOptions.Slots(null);
+    private readonly Option<string> _engine = new("--engine")
+    {
+        Description = "batch: answers at the same time are computed together, each with its own adapter. generators: each by itself, as models do whose form allows no batch.",
+        HelpName = "batch|generators",
+        DefaultValueFactory = _ => Batch,
+    };
+    private readonly Option<int> _cacheMemory = CommonOptions.Whole("--cache-memory", "The most memory of the batch's keys and values in MiB.", standard: 4096, least: 1, most: 1 << 20);
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
+
+    private const string Batch = "batch";
 
     public ServeCommand() : base("serve", "Serve a model and its adapters behind an OpenAI-compatible API; the request's model chooses the adapter.")
     {
+        _engine.AcceptOnlyFromAmong(Batch, "generators");
         Arguments.Add(_model);
         Options.Add(_adapters);
         Options.Add(_state);
@@ -36,6 +49,9 @@ internal sealed class ServeCommand : AlignerCommand
         Options.Add(_timeout);
         Options.Add(_name);
         Options.Add(_concurrency);
+        Options.Add(_slots);
+        Options.Add(_engine);
+        Options.Add(_cacheMemory);
         Options.Add(_anyBase);
     }
 
@@ -46,7 +62,7 @@ internal sealed class ServeCommand : AlignerCommand
         string model = parsed.GetRequiredValue(_model);
         WebApplication server = AlignerServer.Build(new ServingOptions
         {
-            ModelFolder = ModelCache.Patched(model),
+            ModelFolder = ModelCache.Patched(model, SlotLayouts.Find(parsed.GetValue(_slots))),
             BaseModelName = parsed.GetValue(_name) ?? Path.GetFileName(Path.GetDirectoryName(ModelPaths.FindOnnxFile(model))!),
             AdapterFolder = parsed.GetValue(_adapters),
             AnyBase = parsed.GetValue(_anyBase),
@@ -59,7 +75,9 @@ internal sealed class ServeCommand : AlignerCommand
             MaxTokens = parsed.GetValue(_maxTokens),
             QueueLength = parsed.GetValue(_queue),
             RequestTimeout = TimeSpan.FromSeconds(parsed.GetValue(_timeout)),
-            MaxConcurrency = parsed.GetValue(_concurrency),
+            // Where it is not given, the engine that the model allows decides.
+            MaxConcurrency = parsed.GetResult(_concurrency) is { Implicit: false } ? parsed.GetValue(_concurrency) : null,
+            Engine = new ChatModelOptions { Batching = parsed.GetValue(_engine) == Batch, MaxCacheBytes = (long)parsed.GetValue(_cacheMemory) << 20 },
         });
         await using (server.ConfigureAwait(false))
         {

@@ -29,7 +29,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
         {
             if (_byName.ContainsKey(name))
             {
-                throw new ArgumentException($"An adapter named {name} is loaded already; unload it first.", nameof(name));
+                throw AdapterNames.Taken(name);
             }
             // Numbered, so that a name is free again at once after unloading.
             Entry entry = new($"{++_lastNumber}");
@@ -51,7 +51,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
         {
             if (!_byName.Remove(name, out Entry? entry))
             {
-                throw NotLoaded(name);
+                throw AdapterNames.Unknown(name, _byName.Keys);
             }
             entry.Wanted = false;
             UnloadIfIdle(entry);
@@ -63,7 +63,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
     {
         lock (_gate)
         {
-            Entry entry = _byName.GetValueOrDefault(name) ?? throw NotLoaded(name);
+            Entry entry = _byName.GetValueOrDefault(name) ?? throw AdapterNames.Unknown(name, _byName.Keys);
             generator.SetActiveAdapter(_native, entry.NativeName);
             entry.Users++;
             return entry;
@@ -89,9 +89,6 @@ internal sealed class AdapterSet(Model model) : IDisposable
             _native.UnloadAdapter(entry.NativeName);
         }
     }
-
-    private ArgumentException NotLoaded(string name) =>
-        new($"No adapter named {name} is loaded. Loaded: {(_byName.Count == 0 ? "none" : string.Join(", ", _byName.Keys))}.", nameof(name));
 
     internal sealed class Entry(string nativeName)
     {

@@ -6,10 +6,8 @@ namespace AlignerOnnx.GenAI;
 /// <summary>Reads a decoder's slots: initializers that are graph inputs too, which ONNX lets a caller override.</summary>
 internal static class ModelSlots
 {
-    /// <summary>Loads the graph, which checks all that a runtime would rely on, and lists its slots.</summary>
-    /// <exception cref="ModelRefusedException">The file is damaged or unsafe.</exception>
-    internal static IReadOnlyList<Slot> Read(string decoderPath) =>
-        [.. ModelLoader.Load(decoderPath).Graph.Inputs.Where(input => input.Initializer is not null && input.Type?.TensorType is not null).Select(ToSlot)];
+    internal static IReadOnlyList<Slot> Of(OnnxModel model) =>
+        [.. model.Graph.Inputs.Where(input => input.Initializer is not null && input.Type?.TensorType is not null).Select(ToSlot)];
 
     private static Slot ToSlot(Value input)
     {

@@ -74,18 +74,19 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
 
     private async Task WholeAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
-        List<AnswerText> answers = [];
-        foreach (GenerationRequest request in plan.Requests)
-        {
-            AnswerText answer = new();
-            await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
-            {
-                measure.Token();
-                answer.Add(token);
-            }
-            answers.Add(answer);
-        }
+        AnswerText[] answers = await Task.WhenAll(plan.Requests.Select(request => AnswerAsync(request, measure, cancellation)));
         await plan.Format.WriteAsync(context, answers, new Usage(plan.PromptTokens, measure.Produced));
+    }
+
+    private async Task<AnswerText> AnswerAsync(GenerationRequest request, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
+    {
+        AnswerText answer = new();
+        await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
+        {
+            measure.Token();
+            answer.Add(token);
+        }
+        return answer;
     }
 
     private async Task StreamAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)

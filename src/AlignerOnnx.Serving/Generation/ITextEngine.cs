@@ -16,8 +16,8 @@ internal interface ITextEngine
     IAsyncEnumerable<GeneratedToken> GenerateAsync(GenerationRequest request, CancellationToken cancellation);
 }
 
-/// <summary>One GenAI generator for each request.</summary>
-internal sealed class GeneratorPerRequest(ChatModel model) : ITextEngine
+/// <summary>The model's own engine: a continuous batch where its form allows it, else one GenAI generator for each request.</summary>
+internal sealed class ChatModelEngine(ChatModel model) : ITextEngine
 {
     public void LoadAdapter(string key, string compiledPath) => model.LoadAdapter(key, compiledPath);
 

@@ -3,18 +3,18 @@ using System.Threading.RateLimiting;
 namespace AlignerOnnx.Serving;
 
 /// <summary>Lets so many generations run at once and so many wait, first come first served; the rest are told to come back.</summary>
-internal sealed class Admission(ServingOptions options) : IDisposable
+internal sealed class Admission(int atOnce, int waiting) : IDisposable
 {
     private const int RetryAfterSeconds = 1;
 
     private readonly ConcurrencyLimiter _limiter = new(new ConcurrencyLimiterOptions
     {
-        PermitLimit = options.MaxConcurrency,
-        QueueLimit = options.QueueLength,
+        PermitLimit = atOnce,
+        QueueLimit = waiting,
         QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
     });
 
-    internal long Active => options.MaxConcurrency - (_limiter.GetStatistics()?.CurrentAvailablePermits ?? 0);
+    internal long Active => atOnce - (_limiter.GetStatistics()?.CurrentAvailablePermits ?? 0);
 
     internal long Waiting => _limiter.GetStatistics()?.CurrentQueuedCount ?? 0;
 

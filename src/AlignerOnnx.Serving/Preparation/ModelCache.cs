@@ -14,23 +14,42 @@ public static class ModelCache
 
     /// <summary>The patched form of a model.</summary>
     /// <param name="model">A model folder or an .onnx file, patched or not.</param>
-    /// <param name="layout">The slots that it gets where it is not patched.</param>
+    /// <param name="layout">The slots it shall have; null for its own where it is patched, else for those of one token.</param>
     /// <returns>The folder of a patched model: the model's own where it is patched, else one in the cache.</returns>
-    /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
-    public static string Patched(string model, SlotLayout layout = SlotLayout.OneToken)
+    /// <exception cref="ModelRefusedException">The model cannot be read or patched, or is patched with other slots.</exception>
+    public static string Patched(string model, SlotLayout? layout = null)
     {
         string file = ModelPaths.FindOnnxFile(model);
         string folder = Path.GetDirectoryName(file)!;
-        if (File.Exists(Path.Combine(folder, ModelPatcher.FactsFile)))
+        if (IsPatched(folder))
         {
+            RequireLayout(file, layout);
             return folder;
         }
-        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{SlotLayouts.NameOf(layout)}-{Key(file)}");
+        SlotLayout slots = layout ?? SlotLayout.OneToken;
+        string cached = Path.Combine(Root(), "models", $"{Path.GetFileName(folder)}-{SlotLayouts.NameOf(slots)}-{Key(file)}");
         if (!Directory.Exists(cached))
         {
-            Make(file, cached, layout);
+            Make(file, cached, slots);
         }
         return cached;
+    }
+
+    /// <summary>A patched form of a model that takes an adapter, if the model is not patched already.</summary>
+    /// <param name="model">A model folder or an .onnx file, patched or not.</param>
+    /// <param name="adapter">An adapter folder, or an .onnx_adapter file.</param>
+    /// <inheritdoc cref="Patched"/>
+    public static string PatchedFor(string model, string adapter) =>
+        Patched(model, IsPatched(Path.GetDirectoryName(ModelPaths.FindOnnxFile(model))!) ? null : PreparedAdapters.LayoutFor(adapter));
+
+    private static bool IsPatched(string folder) => File.Exists(Path.Combine(folder, ModelPatcher.FactsFile));
+
+    private static void RequireLayout(string file, SlotLayout? asked)
+    {
+        if (asked is { } layout && SlotLayouts.Of(ModelLoader.Load(file)) is { } present && present != layout)
+        {
+            throw new ModelRefusedException("The model is patched with other slots", file, SlotLayouts.NameOf(present), SlotLayouts.NameOf(layout), "name the base model, or leave the layout out");
+        }
     }
 
     private static void Make(string file, string cached, SlotLayout layout)

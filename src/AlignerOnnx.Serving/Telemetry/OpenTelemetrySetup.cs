@@ -1,3 +1,4 @@
+using AlignerOnnx.GenAI;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -17,7 +18,7 @@ internal static class OpenTelemetrySetup
         OpenTelemetryBuilder telemetry = services.AddOpenTelemetry().ConfigureResource(resource => resource.AddService("aligneronnx"));
         telemetry.WithMetrics(metrics =>
         {
-            metrics.AddMeter(ServerTelemetry.Name, "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime");
+            metrics.AddMeter(ServerTelemetry.Name, ChatModel.MeterName, "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime");
             metrics.AddReader(provider => new BaseExportingMetricReader(provider.GetRequiredService<PrometheusExporter>()));
             if (send)
             {

@@ -80,7 +80,8 @@ internal sealed class ServerTelemetry : IDisposable
 
         internal void Token()
         {
-            if (_produced++ == 0)
+            // Answers to one request grow side by side.
+            if (Interlocked.Increment(ref _produced) == 1)
             {
                 _first = Elapsed;
                 telemetry._firstToken.Record(_first.Value.TotalSeconds, tags);
