@@ -46,7 +46,7 @@ internal sealed class GenerateCommand : AlignerCommand
         {
             model.LoadAdapter(source.Name, source.Path);
         }
-        int[] prompt = [.. source?.LeadingIds ?? [], .. model.Encode(PromptText(parsed, model))];
+        int[] prompt = model.Encode(PromptText(parsed, model));
         GenerationRequest request = new()
         {
             PromptIds = prompt,

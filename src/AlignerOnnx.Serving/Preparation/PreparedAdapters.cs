@@ -1,4 +1,3 @@
-using System.Globalization;
 using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
@@ -38,9 +37,8 @@ public sealed class PreparedAdapters : IDisposable
             throw new AdapterRefusedException("The adapter does not exist", full, null, $"an adapter folder or an {Extension} file", "check the path");
         }
         string compiled = Path.Combine(_temporary.Value, $"{Guid.NewGuid():N}{Extension}");
-        Adapter loaded = AdapterPackage.Load(full);
-        AdapterCompiler.Compile(loaded, _patched, compiled, _anyBase);
-        return new AdapterSource(Path.GetFileName(full), compiled) { LeadingIds = LeadingIds(loaded.Config) };
+        AdapterCompiler.Compile(AdapterPackage.Load(full), _patched, compiled, _anyBase);
+        return new AdapterSource(Path.GetFileName(full), compiled);
     }
 
     /// <summary>The cheapest slot layout that takes an adapter; of a compiled one, whose slots are given, the default.</summary>
@@ -55,17 +53,6 @@ public sealed class PreparedAdapters : IDisposable
             .Where(entry => File.Exists(Path.Combine(entry, AdapterPackage.ConfigFile)) || (File.Exists(entry) && entry.EndsWith(Extension, StringComparison.Ordinal)))
             .Order(StringComparer.Ordinal)]
         : throw new AdapterRefusedException("The folder of adapters does not exist", Path.GetFullPath(folder), null, "a folder of adapter folders", "check the path");
-
-    /// <summary>Row i of the table of tokens is id first + i.</summary>
-    private int[] LeadingIds(AdapterConfig config)
-    {
-        if (config.Attention != AdapterConfig.ConcatAttention)
-        {
-            return [];
-        }
-        string first = ModelLoader.Load(_patched).Metadata(PrefixInjection.FirstIdKey)!;
-        return [.. Enumerable.Range(int.Parse(first, CultureInfo.InvariantCulture), config.NumTokens)];
-    }
 
     /// <inheritdoc/>
     public void Dispose()
