@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
 using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
 
@@ -9,6 +10,10 @@ namespace AlignerOnnx.Cli;
 internal static class CommonOptions
 {
     public const string JsonName = "--json";
+
+    public const string PlainEngine = "onnxruntime";
+
+    public const string OrtTrainingEngine = "ort-training";
 
     public static Option<bool> Json() => new(JsonName) { Description = "Write one JSON document to stdout; messages go to stderr." };
 
@@ -45,6 +50,16 @@ internal static class CommonOptions
 
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
+
+    public static Option<string?> OrtTrainingLibrary() =>
+        new("--ort-training-library") { Description = $"The native ONNX Runtime built with training; without it, what {OrtTrainingLibraryFile.PathVariable} names, or what the build put beside the tool.", HelpName = "FILE" };
+
+    public static Option<string> Engine()
+    {
+        Option<string> engine = new("--engine") { Description = "What computes: plain ONNX Runtime, or a native ONNX Runtime built with training.", DefaultValueFactory = _ => PlainEngine };
+        engine.AcceptOnlyFromAmong(PlainEngine, OrtTrainingEngine);
+        return engine;
+    }
 
     public static Option<int> Seed() =>
         new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => 1 };

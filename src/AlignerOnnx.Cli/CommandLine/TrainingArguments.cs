@@ -36,6 +36,8 @@ internal sealed class TrainingArguments
     private readonly Option<BatchOrder> _order = new("--order") { Description = "The order of rows: a new random one in each epoch, or the file's.", DefaultValueFactory = _ => BatchOrder.Shuffled };
     private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
+    private readonly Option<string> _engine = CommonOptions.Engine();
+    private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
     private readonly Option<bool> _pack = new("--pack") { Description = "Let short rows of a micro-batch share a line: less work on padding, the same loss." };
     private readonly Option<int> _evaluateEvery = CommonOptions.Whole("--eval-every", "Steps between two measurements of the --eval rows; 0 takes a tenth of the steps.", standard: 0, least: 0);
     private readonly Option<int> _patience = CommonOptions.Whole("--patience", "Stop after so many measurements in a row without a better one; 0 never stops early.", standard: 0, least: 0);
@@ -60,7 +62,7 @@ internal sealed class TrainingArguments
         command.Validators.Add(RequireEveryLayer);
         command.Arguments.Add(_model);
         foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _attention, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
-            _tokenScale, _seed, _order, _maximumLength, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume])
+            _tokenScale, _seed, _order, _maximumLength, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
         {
             command.Options.Add(option);
         }
@@ -78,6 +80,7 @@ internal sealed class TrainingArguments
         Recompute = parsed.GetValue(_recompute),
         CheckpointInterval = parsed.GetValue(_checkpointEvery),
         Resume = parsed.GetValue(_resume),
+        OrtTraining = parsed.GetValue(_engine) == CommonOptions.OrtTrainingEngine ? new OrtTrainingOptions(AlignerTool.StartAgain, parsed.GetValue(_ortTrainingLibrary)) : null,
         Options = OptionsOf(parsed),
     };
 

@@ -35,11 +35,22 @@ public record FineTuningRequest
     /// <summary>Steps between two checkpoints, 1 or more. Default 10.</summary>
     public int CheckpointInterval { get; init; } = 10;
 
+    /// <summary>Trains in a native ONNX Runtime built with training; null (the default) trains in plain ONNX Runtime.</summary>
+    public OrtTrainingOptions? OrtTraining { get; init; }
+
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
 
     /// <summary>The recipe.</summary>
     public TrainingOptions Options { get; init; } = new();
+}
+
+/// <summary>Which native ONNX Runtime trains, and in which process.</summary>
+/// <param name="Program">The program that runs <see cref="OrtTrainingWorker"/>, and its first arguments.</param>
+/// <param name="Library">The library's file; null finds it by <see cref="OrtTrainingLibraryFile.Find"/>.</param>
+public sealed record OrtTrainingOptions(IReadOnlyList<string> Program, string? Library = null)
+{
+    internal OrtTrainingProcess Start() => OrtTrainingProcess.Start(Program, OrtTrainingLibraryFile.Find(Library));
 }
 
 /// <summary>What supervised fine-tuning made.</summary>

@@ -70,8 +70,17 @@ internal sealed class FrozenModel
         }
     }
 
-    public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute) =>
-        new(Graph(TrainingGraphKind.Gradient, start, recompute), Folder, Graph(TrainingGraphKind.Evaluation, start));
+    /// <summary>Opens the engine that a request asks for.</summary>
+    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
+    {
+        if (ortTraining is null)
+        {
+            return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start));
+        }
+        return start.Attention == AttentionReading.Gated
+            ? new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute))
+            : throw new AdapterRefusedException("The engine ort-training trains gated attention alone", Folder, "concat", "gated", "leave --engine out");
+    }
 
     public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);

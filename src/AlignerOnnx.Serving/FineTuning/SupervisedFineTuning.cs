@@ -22,6 +22,7 @@ public static class SupervisedFineTuning
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
         AdapterSaving.RequireFree(request.Output);
+        using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
         ConversationDataSet data = ConversationDataSet.Read(request.Data);
         ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation);
         FrozenModel model = new(request.Model);
@@ -34,9 +35,9 @@ public static class SupervisedFineTuning
         {
             Model = model.ComputeHash(cancellation: default),
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
-            Options = RunOptions.Of(request.Options, new { request.MaximumLength, Objective = "sft" }),
+            Options = RunOptions.Of(request.Options, new { request.MaximumLength, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
         });
-        using OnnxRuntimeEngine engine = model.OpenForTraining(start, request.Recompute);
+        using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining);
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(encoded[1].Examples, request.Options);
         TrainingResult result = run.Train(engine, new SupervisedObjective(encoded[0].Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");

@@ -4,7 +4,7 @@ using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Training;
 
-/// <summary>Turns a gradient graph into what a training session runs: gradients go into accumulation buffers that the runtime owns.</summary>
+/// <summary>Turns a gradient graph into what a training session runs: gradients go into accumulation buffers that the runtime owns, and stay outputs that the user may read.</summary>
 internal static class TrainingModelGraph
 {
     /// <summary>Rewrites a gradient graph in place.</summary>
@@ -15,7 +15,6 @@ internal static class TrainingModelGraph
         {
             Value parameter = graph.Find(name)!;
             Value gradient = graph.Find($"{name}_gradient")!;
-            graph.RemoveOutput(gradient);
             Value buffer = graph.AddInput(name + ArtifactNames.BufferSuffix, parameter.Type!.Clone());
             string accumulated = name + ArtifactNames.AccumulatedSuffix;
             Node node = graph.AddNode("InPlaceAccumulatorV2", Domains.Microsoft, accumulated, [buffer, gradient, reset], [accumulated]);
