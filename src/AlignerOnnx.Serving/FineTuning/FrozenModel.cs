@@ -93,8 +93,11 @@ internal sealed class FrozenModel
         return adapter;
     }
 
-    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false) =>
-        TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, new TrainingGraphOptions { Attention = start.Attention, Recompute = recompute }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false)
+    {
+        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels };
+        return TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, options).ToBytes();
+    }
 
     private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
     {

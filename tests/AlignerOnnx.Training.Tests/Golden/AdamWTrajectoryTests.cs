@@ -55,12 +55,12 @@ public sealed class AdamWTrajectoryTests
 
     private static OnnxRuntimeEngine Open(GoldenCase golden, string model, string name)
     {
-        TrainingGraphOptions options = new() { Attention = golden.IsGated ? AttentionReading.Gated : AttentionReading.Concat };
+        TrainingGraphOptions options = new() { Attention = golden.IsGated ? AttentionReading.Gated : AttentionReading.Concat, Runtime = TrainingRuntime.AlignerKernels };
         OnnxModel graph = TrainingGraph.Build(GoldenCase.LoadModel(model, name), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens, options);
         return new OnnxRuntimeEngine(graph.ToBytes(), GoldenCase.ModelFolder(model));
     }
 
-    private static TrainingExample[] Rows(GoldenCase golden)
+    internal static TrainingExample[] Rows(GoldenCase golden)
     {
         int length = (int)golden.Shape("input_ids")[1];
         int[] real = [.. golden.Int64s("attention_mask").Chunk(length).Select(mask => (int)mask.Sum())];

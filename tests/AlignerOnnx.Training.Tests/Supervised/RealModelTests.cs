@@ -13,7 +13,7 @@ public sealed class RealModelTests
     private static OnnxRuntimeEngine Open(string folder, int tokens, AttentionReading attention = AttentionReading.Gated)
     {
         OnnxModel model = ModelLoader.Load(ModelPaths.FindOnnxFile(folder));
-        TrainingGraphOptions options = new() { Attention = attention };
+        TrainingGraphOptions options = new() { Attention = attention, Runtime = TrainingRuntime.AlignerKernels };
         int startLayer = attention == AttentionReading.Concat ? 0 : 2;
         byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, options).ToBytes();
         byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer, tokens, options).ToBytes();
