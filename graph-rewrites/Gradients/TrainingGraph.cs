@@ -53,6 +53,10 @@ public static class TrainingGraph
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
         (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
         (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
+        if (options?.Runtime == TrainingRuntime.AlignerKernels)
+        {
+            model.RequireOpset(KernelOperators.Domain, 1);
+        }
         if (kind != TrainingGraphKind.Logits)
         {
             AttachLoss(model, kind, [tokenInput, gateInput], options ?? new TrainingGraphOptions());
@@ -69,7 +73,7 @@ public static class TrainingGraph
     private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {
         OnnxGraph graph = model.Graph;
-        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model);
+        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model, options, differentiated: kind == TrainingGraphKind.Gradient);
         ITrainingLoss loss = options.Preference is null ? CrossEntropyLoss.Attach(targets) : PreferenceLoss.Attach(targets, options.Preference);
         foreach ((Value value, TypeProto type) in loss.Outputs)
         {
@@ -78,14 +82,14 @@ public static class TrainingGraph
         graph.AddOutput(targets.Values, Shapes.Declare(DataType.Float, "targets"));
         if (kind == TrainingGraphKind.Gradient)
         {
-            AddGradients(graph, targets.Logits, targets.LogitsGradient(loss.TargetWeights), parameters, options);
+            AddGradients(graph, targets.Origin, targets.OriginGradient(loss.TargetWeights), parameters, options);
         }
     }
 
-    private static void AddGradients(OnnxGraph graph, Value logits, Value logitsGradient, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
+    private static void AddGradients(OnnxGraph graph, Value origin, Value originGradient, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {
         HashSet<Node> forward = [.. graph.Nodes];
-        GradientContext gradients = Differentiator.Differentiate(graph, logits, logitsGradient, parameters, options.Runtime);
+        GradientContext gradients = Differentiator.Differentiate(graph, origin, originGradient, parameters, options.Runtime);
         foreach (Value parameter in parameters)
         {
             string name = $"{parameter.Name}_gradient";

@@ -8,6 +8,9 @@ public enum TrainingRuntime
 
     /// <summary>ONNX Runtime Training, 1.19.2 and later: only operators that it has too, and no opset above 21.</summary>
     OnnxRuntimeTraining,
+
+    /// <summary>ONNX Runtime of this release with kernels for <see cref="KernelOperators"/>, on the processor: the fastest.</summary>
+    AlignerKernels,
 }
 
 /// <summary>How a training graph computes.</summary>
@@ -21,4 +24,10 @@ public sealed record TrainingGraphOptions
 
     /// <summary>The loss over pairs of answers; null (the default) is the cross entropy of the targets.</summary>
     public PreferenceLossOptions? Preference { get; init; }
+
+    /// <summary>
+    /// Logits of so many words of the vocabulary are there at once, 1 or more. Default 4096: with 512 targets 8 MB, where all logits of a vocabulary of 49,152 words would be 100 MB.
+    /// Heads that are not a quantised projection, and graphs for ONNX Runtime Training, have all of them at once.
+    /// </summary>
+    public int VocabularyPiece { get; init; } = 4096;
 }

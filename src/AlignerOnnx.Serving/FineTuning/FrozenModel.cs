@@ -80,7 +80,7 @@ internal sealed class FrozenModel
             : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels }).ToBytes();
 
     private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
     {

@@ -66,6 +66,7 @@ internal sealed class GraphSession : IDisposable
         // Warnings of ONNX Runtime about the graph's optimisation are of no use to the person who trains.
         session.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         SharedArena.UseIn(session);
+        GradientKernels.Register(session);
         session.AddSessionConfigEntry(ExternalFolderKey, Path.GetFullPath(modelFolder));
         session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ? "0" : "1");
         try

@@ -53,11 +53,12 @@ public sealed class AdamWTrajectoryTests
 
     private static OnnxRuntimeEngine Open(GoldenCase golden, string folder)
     {
-        OnnxModel graph = TrainingGraph.Build(ModelLoader.Load(folder), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens);
+        TrainingGraphOptions options = new() { Runtime = TrainingRuntime.AlignerKernels };
+        OnnxModel graph = TrainingGraph.Build(ModelLoader.Load(folder), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens, options);
         return new OnnxRuntimeEngine(graph.ToBytes(), folder);
     }
 
-    private static TrainingExample[] Rows(GoldenCase golden)
+    internal static TrainingExample[] Rows(GoldenCase golden)
     {
         int length = (int)golden.Shape("input_ids")[1];
         int[] real = [.. golden.Int64s("attention_mask").Chunk(length).Select(mask => (int)mask.Sum())];

@@ -13,8 +13,9 @@ public sealed class RealModelTests
     private static OnnxRuntimeEngine Open(string folder, int tokens)
     {
         OnnxModel model = ModelLoader.Load(ModelPaths.FindOnnxFile(folder));
-        byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 2, tokens).ToBytes();
-        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer: 2, tokens).ToBytes();
+        TrainingGraphOptions options = new() { Runtime = TrainingRuntime.AlignerKernels };
+        byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 2, tokens, options).ToBytes();
+        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer: 2, tokens, options).ToBytes();
         return new OnnxRuntimeEngine(gradient, folder, evaluation, new OnnxRuntimeEngineOptions { Threads = 2 });
     }
 
