@@ -54,8 +54,11 @@ public sealed class RecordedArtifactTests
     public void MiniLlama_ArtifactsOfTheOfficialBuilder_GiveTheSameCurve()
     {
         double[] expected = Curve(Recorded("mini_official", "official_curve.json"), "official");
-        // Their optimizer decays and corrects in another order; the gradients are this project's.
-        ArtifactSet own = MiniLlama(HandOptimizer) with { OptimizerModel = File.ReadAllBytes(Recorded("mini_official", "optimizer_model.onnx")) };
+        // Their optimizer corrects in another order, and their loop set the learning rate 0.01; the gradients are this project's.
+        ModelProto optimizer = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Recorded("mini_official", "optimizer_model.onnx")));
+        optimizer.Graph.Initializer.Add(Tensor.Of("rate", [0.01f], 1));
+        optimizer.Graph.Node.Single().Input[0] = "rate";
+        ArtifactSet own = MiniLlama(HandOptimizer) with { OptimizerModel = optimizer.ToByteArray() };
         float[][] losses = Train(own, MiniBatch(), expected.Length, out float[] firstGradient);
         Compare(expected, losses, "artifacts of the official builder");
         Closeness.AssertClose(Singles(Recorded("mini_official", "g_official.npy"), 128), firstGradient, 1e-6, "gradient");
@@ -190,10 +193,11 @@ public sealed class RecordedArtifactTests
         graph.RemoveInput(graph.Find("labels")!);
         // Exports declare the shapes of their values; without one a vector counts as fitting.
         graph.Find("e")!.Type = Shapes.Declare(DataType.Float, "B", "S", 64);
-        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model);
+        TrainingGraphOptions options = new() { Runtime = TrainingRuntime.OnnxRuntimeTraining };
+        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model, options, differentiated: true);
         CrossEntropyLoss crossEntropy = CrossEntropyLoss.Attach(targets);
         Value offset = graph.Find("b")!;
-        GradientContext gradients = Differentiator.Differentiate(graph, targets.Logits, targets.LogitsGradient(crossEntropy.TargetWeights), [offset], TrainingRuntime.OnnxRuntimeTraining);
+        GradientContext gradients = Differentiator.Differentiate(graph, targets.Origin, targets.OriginGradient(crossEntropy.TargetWeights), [offset], options.Runtime);
         graph.AddOutput(crossEntropy.Outputs[0].Value, crossEntropy.Outputs[0].Type);
         _ = graph.AddNode("Identity", Domains.Standard, "", [gradients.GradientOf(offset)], ["b_gradient"]);
         TrainingModelGraph.Apply(graph, "b");
