@@ -41,6 +41,9 @@ internal static class AdapterSaving
         run.Complete();
         return new FineTuningReport(
             Path.GetFullPath(request.Output), run.Folder, result.Losses.Count, best, result.FinalLoss, result.Evaluation?.Loss, result.PeakMemoryBytes,
-            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report, run.Records);
+            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report, run.Records)
+        {
+            FirstStepSeconds = run.FirstStepSeconds,
+        };
     }
 }

@@ -22,6 +22,9 @@ internal sealed class FineTuningRun : IDisposable
 
     public RunRecords Records => RunRecords.In(_folder);
 
+    /// <summary>How old the process was when the first step started.</summary>
+    public double FirstStepSeconds { get; private set; }
+
     /// <summary>Trains to the end.</summary>
     /// <exception cref="TrainingStoppedException">Cancelled; a checkpoint was written.</exception>
     /// <exception cref="TrainingDivergedException">Loss or gradient is not finite; a checkpoint of the last good step was written.</exception>
@@ -30,6 +33,7 @@ internal sealed class FineTuningRun : IDisposable
         TrainingState state = StartFrom(start);
         AdapterTrainer trainer = new(engine, _request.Options);
         MetricsFile metrics = MetricsFile.Open(Records.Metrics, after: state.Step);
+        FirstStepSeconds = ProcessAge.ReadSeconds();
         try
         {
             TrainingResult result = trainer.Train(objective, state, evaluation, new Watcher(this, metrics, progress), cancellation);
