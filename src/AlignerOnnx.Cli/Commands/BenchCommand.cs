@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
@@ -6,10 +7,11 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner bench</c>: paired ratios with a control, the only figures that a noisy machine gives.</summary>
 internal sealed class BenchCommand : Command
 {
-    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, or a training step against a forward pass.")
+    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, a training step against a forward pass, or ways to serve many clients.")
     {
         Subcommands.Add(new DecodeCommand());
         Subcommands.Add(new TrainingCommand());
+        Subcommands.Add(new ServingCommand());
     }
 
     private static void Show(CommandOutput output, IReadOnlyList<Measurement> measurements) =>
@@ -78,5 +80,37 @@ internal sealed class BenchCommand : Command
             output.Result(Summary(model, Of("training step / forward", result)), report => Show(output, report.Measurements));
             return Task.FromResult(ExitCodes.Done);
         }
+    }
+
+    private sealed class ServingCommand : AlignerCommand
+    {
+        private readonly Argument<string> _model = CommonOptions.Model();
+        private readonly Option<int> _rounds = CommonOptions.Whole("--rounds", "Counted rounds.", standard: 5, least: 1);
+
+        public ServingCommand() : base("serving", "1, 4, 8 and 16 clients with different adapters: the continuous batch against one adapter for all, a generator a request, and a generator a wave of requests.")
+        {
+            Arguments.Add(_model);
+            Options.Add(_rounds);
+        }
+
+        public override IReadOnlyList<string> Examples => ["aligner bench serving models/pocket/model-int4 --rounds 2"];
+
+        protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
+        {
+            string model = parsed.GetRequiredValue(_model);
+            ServingComparison found = ServingBenchmark.Run(model, parsed.GetValue(_rounds), cancellation);
+            output.Result(new ServingReport(model, found.DifferentAdapters, found.Control, found.Runs, found.EightClients, PeakMemory.ReadBytes(), found.Lines), report =>
+            {
+                output.Table(["clients", "way", "tokens/s", "first token ms", "batch / it"], report.Lines.Select(line => new[]
+                {
+                    $"{line.Clients}", line.Way, $"{line.TokensPerSecond:f0}", $"{line.FirstTokenMilliseconds:f0}", $"{line.BatchAgainstIt:f2}",
+                }));
+                output.Line($"4 different adapters / one adapter: {report.Ratio:f3} (control {report.ControlRatio:f3}); 8 clients / 1 client: {report.EightClients:f2}; {report.Runs} rounds");
+            });
+            return Task.FromResult(ExitCodes.Done);
+        }
+
+        /// <summary>What <c>aligner bench serving --json</c> writes; the ratio is 4 different adapters against one for all.</summary>
+        private sealed record ServingReport(string Model, double Ratio, double ControlRatio, int Runs, double EightClients, long PeakMemoryBytes, IReadOnlyList<ServingLine> Lines);
     }
 }

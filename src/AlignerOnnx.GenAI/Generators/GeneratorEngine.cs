@@ -21,17 +21,18 @@ internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config) : 
         try
         {
             int maxLength = GeneratorFactory.MaxLength(config, request, request.PromptIds.Count);
-            using (Generator generator = GeneratorFactory.Create(native, request, maxLength))
+            Generator generator = GeneratorFactory.Create(native, request, maxLength);
+            using (GeneratorSearch search = new(generator, request))
             {
                 adapter = request.Adapter is null ? null : native.Adapters.Activate(request.Adapter, generator);
                 cancellation.ThrowIfCancellationRequested();
                 generator.AppendTokens([.. request.PromptIds]);
-                using AnswerSteps steps = new(native, generator, request, maxLength - request.PromptIds.Count);
+                using AnswerText text = new(native, request, maxLength - request.PromptIds.Count);
                 GeneratedToken token;
                 do
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    token = steps.Next();
+                    token = text.Add(search.Choose());
                     yield return token;
                 }
                 while (token.Finish == FinishReason.None);
