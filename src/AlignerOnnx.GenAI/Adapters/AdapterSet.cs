@@ -32,7 +32,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
                 throw AdapterNames.Taken(name);
             }
             // Numbered, so that a name is free again at once after unloading.
-            Entry entry = new($"{++_lastNumber}");
+            Entry entry = new($"{++_lastNumber}", SlotValues.PrefixRowsOf(CompiledAdapterFile.Read(path)));
             try
             {
                 _native.LoadAdapter(path, entry.NativeName);
@@ -58,15 +58,26 @@ internal sealed class AdapterSet(Model model) : IDisposable
         }
     }
 
-    /// <summary>Makes the adapter active in a generator and keeps it loaded until <see cref="Release"/>.</summary>
-    internal Entry Activate(string name, Generator generator)
+    /// <summary>Keeps the adapter loaded until <see cref="Release"/>.</summary>
+    internal Entry Hold(string name)
     {
         lock (_gate)
         {
             Entry entry = _byName.GetValueOrDefault(name) ?? throw AdapterNames.Unknown(name, _byName.Keys);
-            generator.SetActiveAdapter(_native, entry.NativeName);
             entry.Users++;
             return entry;
+        }
+    }
+
+    /// <summary>Makes an adapter active in a generator.</summary>
+    internal void Activate(Entry? entry, Generator generator)
+    {
+        if (entry is not null)
+        {
+            lock (_gate)
+            {
+                generator.SetActiveAdapter(_native, entry.NativeName);
+            }
         }
     }
 
@@ -90,9 +101,12 @@ internal sealed class AdapterSet(Model model) : IDisposable
         }
     }
 
-    internal sealed class Entry(string nativeName)
+    internal sealed class Entry(string nativeName, int prefixRows)
     {
         internal string NativeName => nativeName;
+
+        /// <summary>Tokens that stand before the prompt.</summary>
+        internal int PrefixRows => prefixRows;
 
         internal bool Wanted { get; set; } = true;
 

@@ -12,8 +12,7 @@ namespace AlignerOnnx.GenAI;
 /// <param name="HeadSize">Elements of one head.</param>
 /// <param name="ElementType">Of keys and values: float or float16.</param>
 /// <param name="Layout">The slots; null for a base model.</param>
-/// <param name="FirstPrefixId">The first id that selects a row of the prefix slot; 0 in other layouts.</param>
-internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Caches, int KeyValueHeads, int HeadSize, TensorElementType ElementType, SlotLayout? Layout, int FirstPrefixId)
+internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Caches, int KeyValueHeads, int HeadSize, TensorElementType ElementType, SlotLayout? Layout)
 {
     internal const string InputIds = "input_ids";
     internal const string AttentionMask = "attention_mask";
@@ -40,7 +39,7 @@ internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Ca
         return obstacle is not null ? (null, obstacle) : (new BatchForm(
             [.. sites.SelectMany(site => new[] { (site.Cache.PastKey!.Name, site.Cache.PresentKey!.Name), (site.Cache.PastValue!.Name, site.Cache.PresentValue!.Name) })],
             sites[0].KeyValueHeads, sites[0].HeadSize, sites[0].Cache.PastKey!.ElementType == DataType.Float16 ? TensorElementType.Float16 : TensorElementType.Float,
-            SlotLayouts.Of(model), int.Parse(model.Metadata(PrefixInjection.FirstIdKey) ?? "0", System.Globalization.CultureInfo.InvariantCulture)), null);
+            SlotLayouts.Of(model)), null);
     }
 
     private static string? WhyNot(OnnxModel model, IReadOnlyList<AttentionSite> sites) => 

@@ -5,7 +5,7 @@ using Microsoft.ML.OnnxRuntimeGenAI;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>One GenAI generator for each answer: works with every model that GenAI runs; answers at the same time compete for the processor.</summary>
-internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config) : ITokenEngine
+internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config, int firstPrefixId) : ITokenEngine
 {
     public IReadOnlyList<string> Adapters => native.Adapters.Names;
 
@@ -20,14 +20,16 @@ internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config) : 
         AdapterSet.Entry? adapter = null;
         try
         {
-            int maxLength = GeneratorFactory.MaxLength(config, request, request.PromptIds.Count);
+            adapter = request.Adapter is null ? null : native.Adapters.Hold(request.Adapter);
+            int[] prompt = [.. Enumerable.Range(firstPrefixId, adapter?.PrefixRows ?? 0), .. request.PromptIds];
+            int maxLength = GeneratorFactory.MaxLength(config, request, prompt.Length);
             Generator generator = GeneratorFactory.Create(native, request, maxLength);
             using (GeneratorSearch search = new(generator, request))
             {
-                adapter = request.Adapter is null ? null : native.Adapters.Activate(request.Adapter, generator);
+                native.Adapters.Activate(adapter, generator);
                 cancellation.ThrowIfCancellationRequested();
-                generator.AppendTokens([.. request.PromptIds]);
-                using AnswerText text = new(native, request, maxLength - request.PromptIds.Count);
+                generator.AppendTokens(prompt);
+                using AnswerText text = new(native, request, maxLength - prompt.Length);
                 GeneratedToken token;
                 do
                 {
