@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Gradients.Kernels;
 using AlignerOnnx.GraphRewrites.Gradients.Rules;
 
 namespace AlignerOnnx.GraphRewrites.Gradients;
@@ -21,6 +22,9 @@ internal static class Differentiator
         new GatherGradient(),
     ];
 
+    /// <summary>Rules that come first where kernels of our own run.</summary>
+    private static readonly IGradientRule[] KernelRules = [new SwiGluKernelGradient(), new RootMeanSquareKernelGradient(), new SoftmaxKernelGradient()];
+
     /// <summary>Adds the backward pass.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="result">The value whose gradient is known.</param>
@@ -41,7 +45,7 @@ internal static class Differentiator
         {
             if (node.Outputs.Any(output => context.GradientOf(output) is not null))
             {
-                RuleFor(node).Differentiate(node, context);
+                RuleFor(node, runtime).Differentiate(node, context);
             }
         }
         return parameters.FirstOrDefault(parameter => context.GradientOf(parameter) is null) is { } lost
@@ -60,6 +64,8 @@ internal static class Differentiator
         return true;
     }
 
-    private static IGradientRule RuleFor(Node node) => Array.Find(Rules, rule => rule.LooksFor(node))
+    private static IGradientRule RuleFor(Node node, TrainingRuntime runtime) =>
+        (runtime == TrainingRuntime.AlignerKernels ? Array.Find(KernelRules, rule => rule.LooksFor(node)) : null)
+        ?? Array.Find(Rules, rule => rule.LooksFor(node))
         ?? throw new ModelRefusedException($"The operator {node.OpType} has no gradient rule", node.ToString(), remedy: "report the exporter and the model family");
 }

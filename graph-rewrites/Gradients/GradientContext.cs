@@ -22,4 +22,7 @@ internal sealed class GradientContext(OpEmitter emit, IReadOnlySet<Value> active
     /// <summary>Adds a contribution to the gradient of a value.</summary>
     public void Accumulate(Value value, Value gradient) =>
         _gradients[value] = _gradients.TryGetValue(value, out Value? sum) ? emit.Add(sum, gradient) : gradient;
+
+    /// <summary>Puts a gradient that contains all contributions so far in their place.</summary>
+    public void Replace(Value value, Value gradient) => _gradients[value] = gradient;
 }

@@ -6,63 +6,38 @@ using static Onnx.TensorProto.Types;
 namespace AlignerOnnx.GraphRewrites.Gradients;
 
 /// <summary>log softmax(logits_i)[id_i] of the targets of a batch, from which every loss is made. Logits are computed at the target positions only.</summary>
-internal sealed class TargetLogProbabilities
+internal abstract class TargetLogProbabilities(OpEmitter emit)
 {
-    private readonly Value _ids;
-    private readonly Value _all;
-
-    private TargetLogProbabilities(OpEmitter emit, Value logits, Value ids)
-    {
-        Emit = emit;
-        _ids = emit.Op("Unsqueeze", [ids, emit.Integers([1])]);
-        Logits = logits;
-        _all = emit.Op("LogSoftmax", [logits], NodeAttributes.Of("axis", -1L));
-        Value picked = emit.Op("GatherElements", [_all, _ids], NodeAttributes.Of("axis", 1L));
-        Values = emit.Named("target_log_probabilities", "Squeeze", picked, emit.Integers([1]));
-    }
-
     /// <summary>Adds nodes of the loss.</summary>
-    public OpEmitter Emit { get; }
-
-    /// <summary>The logits at the targets, [m, V].</summary>
-    public Value Logits { get; }
+    public OpEmitter Emit => emit;
 
     /// <summary>Log-probability of each target, [m].</summary>
-    public Value Values { get; }
+    public abstract Value Values { get; }
+
+    /// <summary>Where differentiation of the decoder starts: a value that all log-probabilities are computed from.</summary>
+    public abstract Value Origin { get; }
+
+    /// <summary>The gradient of <see cref="Origin"/>.</summary>
+    /// <param name="weights">-dloss / dlog-probability of each target, [m].</param>
+    public abstract Value OriginGradient(Value weights);
 
     /// <summary>Attaches them to a lowered decoder.</summary>
     /// <param name="model">The decoder, with the output <c>logits</c>.</param>
-    public static TargetLogProbabilities Attach(OnnxModel model)
+    /// <param name="options">How to compute them.</param>
+    /// <param name="differentiated">Whether <see cref="OriginGradient"/> will be asked for.</param>
+    public static TargetLogProbabilities Attach(OnnxModel model, TrainingGraphOptions options, bool differentiated)
     {
         OnnxGraph graph = model.Graph;
         Value positions = graph.AddInput("target_positions", Shapes.Declare(DataType.Int64, "targets"));
         Value ids = graph.AddInput("target_ids", Shapes.Declare(DataType.Int64, "targets"));
         OpEmitter emit = new(graph, "aligner.loss");
-        Value logits = graph.Find("logits") ?? throw new ModelRefusedException("The model has no logits", model.Path, "no output 'logits'");
+        Node head = OutputHead.Of(model);
+        Value logits = graph.Find("logits")!;
         graph.RemoveOutput(logits);
-        KeepTargets(emit, Head(logits, model), positions);
-        return new TargetLogProbabilities(emit, logits, ids);
-    }
-
-    /// <summary>dloss / dlogits = weight (softmax - one-hot), with the weights -dloss / dlog-probability, [m].</summary>
-    public Value LogitsGradient(Value weights)
-    {
-        Value column = Emit.Op("Unsqueeze", [weights, Emit.Integers([1])]);
-        Value softmax = Emit.Mul(Emit.Op("Exp", [_all]), column);
-        return Emit.Op("ScatterElements", [softmax, _ids, Emit.Op("Neg", [column])], NodeAttributes.Of("axis", 1L), NodeAttributes.Of("reduction", "add"));
-    }
-
-    /// <summary>The last projection before the logits; only elementwise operators may follow it.</summary>
-    private static Node Head(Value logits, OnnxModel model)
-    {
-        Node? node = logits.Producer;
-        while (node is not null && node.OpType is "Cast" or "Mul" or "Div" or "Tanh" or "Add")
-        {
-            node = node.Inputs.FirstOrDefault(input => input is { IsConstant: false })?.Producer;
-        }
-        return node is not null && ProjectionRecogniser.Computing(node.Output).Success
-            ? node
-            : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "a projection (MatMul or MatMulNBits) before 'logits'");
+        KeepTargets(emit, head, positions);
+        return logits == head.Output && VocabularyInPieces.Takes(head, options)
+            ? new VocabularyInPieces(emit, head, ids, options, differentiated)
+            : new WholeVocabulary(emit, logits, ids);
     }
 
     private static void KeepTargets(OpEmitter emit, Node head, Value positions)

@@ -7,6 +7,11 @@ namespace AlignerOnnx.Cli;
 /// <summary>The tool <c>aligner</c>: parses a command line, runs its command and says how it ended.</summary>
 public static class AlignerTool
 {
+    /// <summary>The program and first arguments that start this very tool again: by the .NET host where that runs it, else as a program.</summary>
+    internal static IReadOnlyList<string> StartAgain { get; } = Path.GetFileNameWithoutExtension(Environment.ProcessPath!).Equals("dotnet", StringComparison.OrdinalIgnoreCase)
+        ? [Environment.ProcessPath!, "exec", typeof(AlignerTool).Assembly.Location]
+        : [Environment.ProcessPath!];
+
     /// <summary>Runs one command line.</summary>
     /// <param name="args">The arguments, without the program's name.</param>
     /// <returns>One of <see cref="ExitCodes"/>.</returns>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 
 namespace AlignerOnnx.TestMaterial;
@@ -24,6 +25,17 @@ public static class Material
             Assert.Inconclusive("needs the shared test material beside the repository");
         }
         return Path.Combine([shared, .. parts]);
+    }
+
+    /// <summary>A native ONNX Runtime built with training; the test is reported as skipped where there is none for this machine.</summary>
+    public static string OrtTrainingLibrary()
+    {
+        string library = Environment.GetEnvironmentVariable("ALIGNER_ORT_TRAINING_LIBRARY") ?? Shared("native", "ort-training-1.28.0-linux-x64", "libonnxruntime.so");
+        if (!File.Exists(library) || !OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
+        {
+            Assert.Inconclusive("needs a native ONNX Runtime built with training for this machine");
+        }
+        return library;
     }
 
     /// <summary>Whether the shared folder is there; for data rows, which cannot skip themselves.</summary>

@@ -5,9 +5,7 @@ using static Onnx.TensorProto.Types;
 namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 
 /// <summary>
-/// y = x dequantise(B)^T with B [N, K]: dx = dy dequantise(B). GatherBlockQuantized over all rows de-quantises the stored bytes as they are, on all cores: one
-/// region of the data file serves both directions and nothing is transposed. (DequantizeLinear of opset 21 gives the same numbers on one core: measured 23 %
-/// of a training step on SmolLM2-135M int4 against 10 %.)
+/// y = x dequantise(B)^T with B [N, K]: dx = dy dequantise(B). One region of the data file serves both directions and nothing is transposed.
 /// </summary>
 internal sealed class MatMulNBitsGradient : IGradientRule
 {
@@ -22,28 +20,9 @@ internal sealed class MatMulNBitsGradient : IGradientRule
                 "4 or 8 bits, blocks in order, packed zero points", "train on another quantisation of the model; the adapter then serves this one with --any-base");
         }
         Value gradient = context.GradientOf(node.Output)!;
-        Value product = context.Emit.MatMul(gradient, Dequantised(weight, gradient, context));
+        Value product = context.Emit.MatMul(gradient, Dequantisation.Of(context.Emit, weight, gradient, context.Runtime));
         context.Accumulate(node.Input(0)!, weight.PaddedColumns == weight.Columns
             ? product
             : context.Emit.Slice(product, -1, 0, weight.Columns));
-    }
-
-    private static Value Dequantised(QuantisedWeight weight, Value gradient, GradientContext context)
-    {
-        OnnxGraph graph = context.Emit.Graph;
-        string name = $"{weight.Elements.Name}.dequantised";
-        if (graph.Find(name) is { } shared)
-        {
-            return shared;
-        }
-        // With constant inputs alone, every weight would be de-quantised first and all of them kept alive (measured: peak 456 against 201 MB on 40 MB of int4).
-        Value scales = Ordering.After(context.Emit, QuantisedViews.Scales(graph, weight), gradient);
-        return context.Runtime == TrainingRuntime.OnnxRuntime
-            ? graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
-                [QuantisedViews.Elements(graph, weight), QuantisedViews.AllRows(context.Emit, weight), scales, QuantisedViews.ZeroPoints(graph, weight)], [name],
-                NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("bits", (long)weight.Bits)).Output
-            : graph.AddNode("DequantizeLinear", Domains.Standard, name,
-                [QuantisedViews.TypedElements(graph, weight), scales, QuantisedViews.TypedZeroPoints(graph, weight)], [name],
-                NodeAttributes.Of("axis", 1L), NodeAttributes.Of("block_size", weight.BlockSize)).Output;
     }
 }

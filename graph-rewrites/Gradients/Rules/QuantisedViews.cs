@@ -50,6 +50,32 @@ internal static class QuantisedViews
         return graph.AddInitializer(Tensor.Inline(graph.UniqueName($"{weight.Elements.Name}.zero_points"), TypeOf(weight), zeros, weight.Rows, weight.BlocksPerRow));
     }
 
+    /// <summary>A product with some rows of the weight, over the stored bytes of those rows: a MatMulNBits of its own, which gives [.., count].</summary>
+    public static Node ProductOfRows(OpEmitter emit, QuantisedWeight weight, Value x, long first, long count)
+    {
+        Value? RowsOf(Value? stored) => stored is null ? null : Part(emit.Graph, stored, first, count, weight.Rows);
+        Value product = emit.MicrosoftOp("MatMulNBits", [x, RowsOf(weight.Elements), RowsOf(weight.Scales), RowsOf(weight.ZeroPoints)], [.. weight.Node.Attributes.All.Select(attribute => attribute.Clone())]);
+        product.Producer!.Attributes.Set(NodeAttributes.Of("N", count));
+        return product.Producer;
+    }
+
+    /// <summary>Rows of a tensor that holds all rows one after the other.</summary>
+    private static Value Part(OnnxGraph graph, Value stored, long first, long count, long rows)
+    {
+        Tensor whole = stored.Initializer!;
+        TensorProto part = whole.Proto.Clone();
+        part.Name = graph.UniqueName($"{stored.Name}.from.{first}");
+        part.Dims[0] = part.Dims[0] / rows * count;
+        long rowBytes = ElementTypes.ByteLength(whole.ElementType, whole.Count) / rows;
+        if (whole.IsExternal)
+        {
+            ExternalData all = ExternalData.Of(whole.Proto);
+            (all with { Offset = all.Offset + (first * rowBytes), Length = count * rowBytes }).WriteTo(part);
+            return graph.AddInitializer(part, whole.Folder);
+        }
+        return graph.AddInitializer(Tensor.Inline(part.Name, whole.ElementType, whole.ReadBytes().AsSpan((int)(first * rowBytes), (int)(count * rowBytes)), [.. part.Dims]));
+    }
+
     private static DataType TypeOf(QuantisedWeight weight) => weight.Bits == 4 ? DataType.Uint4 : DataType.Uint8;
 
     private static Value View(OnnxGraph graph, Value stored, params ReadOnlySpan<long> shape) => View(graph, stored, stored.Initializer!.ElementType, shape);

@@ -67,7 +67,7 @@ internal sealed class ServeCommand : AlignerCommand
             AdapterFolder = parsed.GetValue(_adapters),
             AnyBase = parsed.GetValue(_anyBase),
             StateFolder = parsed.GetValue(_state),
-            TrainingProgram = ThisTool(),
+            TrainingProgram = AlignerTool.StartAgain,
             Urls = parsed.GetValue(_urls)!,
             ApiKey = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(ServerOptions.KeyVariable),
             Keys = parsed.GetValue(_keys) is { } keys ? ApiKeyFile.Read(keys) : [],
@@ -87,13 +87,6 @@ internal sealed class ServeCommand : AlignerCommand
             await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
         }
         return ExitCodes.Done;
-    }
-
-    /// <summary>How this very tool is started again: by the .NET host where that runs it, else as a program.</summary>
-    private static string[] ThisTool()
-    {
-        string host = Environment.ProcessPath!;
-        return Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase) ? [host, "exec", typeof(ServeCommand).Assembly.Location] : [host];
     }
 
     /// <summary>Ctrl-C is the ordinary end of a server, no failure.</summary>

@@ -12,7 +12,7 @@ internal static class ModelSlots
         [.. model.Graph.Inputs.Where(input => input.Initializer is not null && input.Type?.TensorType is not null).Select(ToSlot)];
 
     /// <summary>The first id that selects a row of the prefix slot; 0 in other layouts.</summary>
-    internal static int FirstPrefixId(OnnxModel model) => int.TryParse(model.Metadata(PrefixInjection.FirstIdKey), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0;
+    internal static int FirstPrefixId(OnnxModel model) => int.Parse(model.Metadata(PrefixInjection.FirstIdKey) ?? "0", CultureInfo.InvariantCulture);
 
     private static Slot ToSlot(Value input)
     {

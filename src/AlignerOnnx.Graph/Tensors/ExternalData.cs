@@ -61,6 +61,21 @@ public sealed record ExternalData(string Location, long Offset, long Length)
         throw TooShort(folder, tensorName, length);
     }
 
+    /// <summary>Makes these the entries of a tensor.</summary>
+    /// <param name="tensor">The tensor; entries of other kinds, such as a checksum of other bytes, go.</param>
+    public void WriteTo(TensorProto tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        tensor.DataLocation = TensorProto.Types.DataLocation.External;
+        tensor.ExternalData.Clear();
+        foreach ((string key, string value) in (ReadOnlySpan<(string, string)>)[("location", Location), ("offset", Text(Offset)), ("length", Text(Length))])
+        {
+            tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
+        }
+    }
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+
     internal ModelRefusedException TooShort(string folder, string tensorName, long length) => new(
         "A data file of the model is too short", $"initializer '{tensorName}'", $"{Path.Combine(folder, Location)} has {length} bytes", $"at least {(decimal)Offset + Length} bytes", "the copy is incomplete: copy the file again");
 

@@ -26,6 +26,12 @@ public record FineTuningRequest
     /// <summary>The longest row in tokens, 2 or more. Default 512.</summary>
     public int MaximumLength { get; init; } = 512;
 
+    /// <summary>Which tokens of conversations are learnt. Default every answer.</summary>
+    public LossOn LossOn { get; init; } = LossOn.Answers;
+
+    /// <summary>How rows of instruction, input and output are put to the model. Default as a conversation.</summary>
+    public PromptStyle PromptStyle { get; init; } = PromptStyle.Chat;
+
     /// <summary>Whether the backward pass computes activations again rather than keep them: less memory, more time, the same numbers.</summary>
     public bool Recompute { get; init; }
 
@@ -35,11 +41,22 @@ public record FineTuningRequest
     /// <summary>Steps between two checkpoints, 1 or more. Default 10.</summary>
     public int CheckpointInterval { get; init; } = 10;
 
+    /// <summary>Trains in a native ONNX Runtime built with training; null (the default) trains in plain ONNX Runtime.</summary>
+    public OrtTrainingOptions? OrtTraining { get; init; }
+
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
 
     /// <summary>The recipe.</summary>
     public TrainingOptions Options { get; init; } = new();
+}
+
+/// <summary>Which native ONNX Runtime trains, and in which process.</summary>
+/// <param name="Program">The program that runs <see cref="OrtTrainingWorker"/>, and its first arguments.</param>
+/// <param name="Library">The library's file; null finds it by <see cref="OrtTrainingLibraryFile.Find"/>.</param>
+public sealed record OrtTrainingOptions(IReadOnlyList<string> Program, string? Library = null)
+{
+    internal OrtTrainingProcess Start() => OrtTrainingProcess.Start(Program, OrtTrainingLibraryFile.Find(Library));
 }
 
 /// <summary>What supervised fine-tuning made.</summary>
@@ -56,4 +73,8 @@ public record FineTuningRequest
 /// <param name="Seconds">Time of the training steps.</param>
 /// <param name="Data">What became of the rows of the data file.</param>
 public sealed record FineTuningReport(
-    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data);
+    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data)
+{
+    /// <summary>Seconds from the start of the process to the start of the first training step.</summary>
+    public double FirstStepSeconds { get; init; }
+}

@@ -33,7 +33,7 @@ public sealed class AdapterTrainer
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(start);
-        TrainingRun run = new(_options, start);
+        TrainingRun run = new(_options, start, _engine);
         try
         {
             while (run.Step < _options.Steps && !run.Stale)
@@ -61,7 +61,6 @@ public sealed class AdapterTrainer
     {
         double learningRate = _schedule.At(run.Step);
         GradientSum gradient = run.Gradient;
-        gradient.Clear();
         StepMeasures measures = objective.ComputeGradient(_engine, run.Step, run.Parameters, gradient, cancellationToken);
         RequireFinite(run, objective, "loss", measures.Loss, learningRate);
         double norm = _options.MaximumGradientNorm is double limit

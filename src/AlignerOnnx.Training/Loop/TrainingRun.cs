@@ -6,7 +6,8 @@ namespace AlignerOnnx.Training;
 internal sealed class TrainingRun
 {
     private readonly TrainingOptions _options;
-    private readonly AdamW _optimizer;
+    private readonly IAdapterOptimizer _optimizer;
+    private readonly IOptimizingEngine? _engine;
     private readonly List<double> _losses;
     private readonly int _firstStep;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -15,16 +16,13 @@ internal sealed class TrainingRun
     private TrainingState? _beforeStep;
     private long _tokens;
 
-    public TrainingRun(TrainingOptions options, TrainingState start)
+    public TrainingRun(TrainingOptions options, TrainingState start, IGradientEngine engine)
     {
         _options = options;
         Parameters = start.Parameters.Clone();
         Gradient = new GradientSum(Parameters.Shape);
-        _optimizer = new AdamW(options.Optimizer, Parameters.Tokens, Parameters.Gates);
-        if (start.Optimizer is not null)
-        {
-            _optimizer.Restore(start.Optimizer);
-        }
+        _engine = engine as IOptimizingEngine;
+        _optimizer = _engine?.StartOptimizer(start) ?? new AdapterAdamW(options.Optimizer, Parameters, start.Optimizer);
         _losses = [.. start.Losses];
         _firstStep = start.Step;
         _best = start.Best;
@@ -47,11 +45,16 @@ internal sealed class TrainingRun
     public double TokensPerSecond => _tokens / Math.Max(Elapsed.TotalSeconds, 1e-9);
 
     /// <summary>Starts a step; one that an evaluation belongs to is only complete with it, so a run that is stopped in between goes back to this state.</summary>
-    public void Begin(bool evaluated) => _beforeStep = evaluated ? Snapshot() : null;
+    public void Begin(bool evaluated)
+    {
+        _beforeStep = evaluated ? Snapshot() : null;
+        Gradient.Clear();
+        _optimizer.Begin();
+    }
 
     public void Update(StepMeasures measures, double learningRate)
     {
-        _optimizer.Step(learningRate, Gradient.Tokens, Gradient.Gates);
+        _optimizer.Step(Parameters, learningRate, Gradient);
         _losses.Add(measures.Loss);
         _tokens += measures.Tokens;
     }
@@ -69,5 +72,5 @@ internal sealed class TrainingRun
 
     public TrainingState Snapshot() => new(Parameters.Clone(), _optimizer.Snapshot(), [.. _losses]) { Best = _best, EvaluationsSinceBest = _evaluationsSinceBest };
 
-    public TrainingResult Finish(bool cancelled) => new((cancelled ? _beforeStep : null) ?? Snapshot(), cancelled, Elapsed, _tokens, PeakMemory.ReadBytes());
+    public TrainingResult Finish(bool cancelled) => new((cancelled ? _beforeStep : null) ?? Snapshot(), cancelled, Elapsed, _tokens, PeakMemory.ReadBytes() + (_engine?.PeakMemoryBytes ?? 0));
 }

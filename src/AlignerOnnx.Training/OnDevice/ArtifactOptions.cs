@@ -15,6 +15,11 @@ public sealed record ArtifactOptions
     /// <summary>The learning rate of each step. Null takes a constant 0.02.</summary>
     public LearningRateSchedule? Schedule { get; init; }
 
+    /// <summary>Updates that the start's optimizer made before the schedule begins, 0 or more. Default 0: a start goes on where its own schedule stood.</summary>
+    public int StepsBefore { get; init; }
+
+    internal LearningRateSchedule EffectiveSchedule => Schedule ?? new LearningRateSchedule(LearningRateShape.Constant, 0.02, 0, Steps);
+
     /// <summary>The optimizer's constants.</summary>
     public AdamWOptions Optimizer { get; init; } = new();
 
@@ -24,6 +29,30 @@ public sealed record ArtifactOptions
     /// <summary>The seed of the tokens. Default 1.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>What the checkpoint starts from; its shape must be that of <see cref="Tokens"/> and <see cref="StartLayer"/>. Null starts from new tokens and zero gates.</summary>
+    public OrtCheckpoint? Start { get; init; }
+
     /// <summary>Whether activations are computed again rather than kept. Default false.</summary>
     public bool Recompute { get; init; }
+
+    /// <summary>What the trainer does with a recipe.</summary>
+    /// <param name="options">The recipe.</param>
+    /// <param name="startLayer">The first adapted layer.</param>
+    /// <param name="tokens">N.</param>
+    /// <param name="recompute">Whether activations are computed again.</param>
+    public static ArtifactOptions Of(TrainingOptions options, int startLayer, int tokens, bool recompute)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new ArtifactOptions
+        {
+            Tokens = tokens,
+            StartLayer = startLayer,
+            Steps = options.Steps,
+            Schedule = options.MakeSchedule(),
+            Optimizer = options.Optimizer,
+            MaximumGradientNorm = options.MaximumGradientNorm,
+            Seed = options.Seed,
+            Recompute = recompute,
+        };
+    }
 }

@@ -36,11 +36,11 @@ internal static class OptimizerModelGraph
     /// <summary>The runtime counts steps from 1.</summary>
     private static void AddRate(GraphProto graph, ArtifactOptions options)
     {
-        LearningRateSchedule schedule = options.Schedule ?? new LearningRateSchedule(LearningRateShape.Constant, 0.02, 0, options.Steps);
+        LearningRateSchedule schedule = options.EffectiveSchedule;
         graph.Initializer.Add(Tensor.Of("rates", [.. Enumerable.Range(0, options.Steps).Select(step => (float)schedule.At(step))], options.Steps));
-        graph.Initializer.Add(Tensor.Of("one", [1L], 1));
+        graph.Initializer.Add(Tensor.Of("first", [1L + options.StepsBefore], 1));
         graph.Initializer.Add(Tensor.Of("last", [options.Steps - 1L], 1));
-        graph.Node.Add(NodeOf("Sub", ["step", "one"], "index"));
+        graph.Node.Add(NodeOf("Sub", ["step", "first"], "index"));
         graph.Node.Add(NodeOf("Min", ["index", "last"], "bounded_index"));
         graph.Node.Add(NodeOf("Gather", ["rates", "bounded_index"], "rate"));
     }

@@ -85,11 +85,11 @@ public sealed class LossRuleTests
     [DataRow("logits", "y", "The model has no logits")]
     [DataRow("MatMul (h, w)", "Neg (h)", "The output head is not a projection")]
     public void AModelWithoutAHead_IsRefused(string part, string replacement, string reason) =>
-        Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => TargetLogProbabilities.Attach(OnnxText.Load(Decoder.With(part, replacement)))).What);
+        Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => TargetLogProbabilities.Attach(OnnxText.Load(Decoder.With(part, replacement)), new TrainingGraphOptions(), differentiated: true)).What);
 
     private static void Attach(OnnxModel model, Func<TargetLogProbabilities, ITrainingLoss> attach)
     {
-        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model);
+        TargetLogProbabilities targets = TargetLogProbabilities.Attach(model, new TrainingGraphOptions(), differentiated: true);
         ITrainingLoss loss = attach(targets);
         foreach ((Value value, TypeProto type) in loss.Outputs)
         {
@@ -97,7 +97,7 @@ public sealed class LossRuleTests
         }
         model.Graph.AddOutput(targets.Values, Shapes.Declare(DataType.Float, "targets"));
         TypeProto any = new() { TensorType = new TypeProto.Types.Tensor { ElemType = (int)DataType.Float } };
-        model.Graph.AddOutput(model.Graph.AddNode("Identity", "", "", [targets.LogitsGradient(loss.TargetWeights)], ["gradient"]).Output, any);
+        model.Graph.AddOutput(model.Graph.AddNode("Identity", "", "", [targets.OriginGradient(loss.TargetWeights)], ["gradient"]).Output, any);
     }
 
     private static string Preference(string losses, string slope, string constants) => $$"""

@@ -1,0 +1,26 @@
+namespace AlignerOnnx.GraphRewrites.Gradients;
+
+/// <summary>
+/// Operators that graphs of <see cref="TrainingRuntime.AlignerKernels"/> use beside those of ONNX Runtime: whoever runs such a graph registers kernels for them.
+/// Activations are float32; each computes in one pass what would take ONNX Runtime several.
+/// </summary>
+public static class KernelOperators
+{
+    /// <summary>The domain, version 1.</summary>
+    public const string Domain = "aligner";
+
+    /// <summary>
+    /// (elements uint8 [N, bytes of a row], scales [N, blocks], zero points uint8 [N, bytes] or none, a value that must be there first) -> [N, columns]:
+    /// (q - zero point) * scale. Attributes <c>bits</c> (4, 8), <c>block_size</c>, <c>columns</c>.
+    /// </summary>
+    public const string Dequantise = "Dequantise";
+
+    /// <summary>(dy, x, u of one shape) -> (dx, du) of y = x sigmoid(x) u.</summary>
+    public const string SwiGluGradient = "SwiGluGradient";
+
+    /// <summary>(dy [.., d], x [.., d], weight [d], 1 / rms(x) [.., 1], a gradient of x that is added, or none) -> dx of y = weight x / rms(x).</summary>
+    public const string RootMeanSquareGradient = "RootMeanSquareGradient";
+
+    /// <summary>(dy, y of one shape) -> dx of y = softmax(x) along the last axis.</summary>
+    public const string SoftmaxGradient = "SoftmaxGradient";
+}

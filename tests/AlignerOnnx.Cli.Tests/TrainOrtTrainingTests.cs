@@ -1,0 +1,80 @@
+using System.Text.Json;
+
+namespace AlignerOnnx.Cli.Tests;
+
+/// <summary>`aligner train --engine ort-training`: the native training library in a process of its own.</summary>
+[TestClass]
+public sealed class TrainOrtTrainingTests
+{
+    private readonly string _folder = Material.NewTemporaryFolder();
+
+    [TestCleanup]
+    public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
+
+    private string[] Arguments(string output, params string[] more) =>
+    [
+        "train", "sft", Material.Pocket(), "--data", Material.PocketData("form-json.train.jsonl"), "--eval", Material.PocketData("form-json.eval.jsonl"), "-o", Path.Combine(_folder, output),
+        "--steps", "20", "--schedule", "Cosine", "--warm-up", "3", "--clip", "0.05", "--eval-every", "5", "--json", .. more,
+    ];
+
+    [TestMethod]
+    public async Task TrainSft_InTheTrainingRuntime_LosesAsInThePlainOne()
+    {
+        string library = Material.OrtTrainingLibrary();
+        AlignerProcess.Run plain = (await AlignerProcess.RunAsync(Arguments("plain"))).Expect(ExitCodes.Done);
+        AlignerProcess.Run native = (await AlignerProcess.RunAsync(Arguments("native", "--engine", "ort-training", "--ort-training-library", library))).Expect(ExitCodes.Done);
+        foreach (string value in new[] { "final_loss", "eval_loss" })
+        {
+            // Both compute in float32, in other orders of sums.
+            Assert.AreEqual(plain.Document.GetProperty(value).GetDouble(), native.Document.GetProperty(value).GetDouble(), 1e-4, value);
+        }
+        Assert.AreEqual(20, native.Document.GetProperty("steps").GetInt32());
+        (await AlignerProcess.RunAsync("adapter", "show", Path.Combine(_folder, "native"))).Expect(ExitCodes.Done);
+    }
+
+    [TestMethod]
+    public async Task Resume_InTheTrainingRuntime_EndsByteForByteAsTheWholeRun()
+    {
+        string[] engine = ["--engine", "ort-training", "--ort-training-library", Material.OrtTrainingLibrary(), "--checkpoint-every", "1"];
+        (await AlignerProcess.RunAsync(Arguments("whole", engine))).Expect(ExitCodes.Done);
+        using (System.Diagnostics.Process process = AlignerProcess.Start(Arguments("killed", engine)))
+        {
+            string checkpoint = Path.Combine(_folder, "killed.run", "checkpoint.previous.safetensors");
+            while (!File.Exists(checkpoint) && !process.HasExited)
+            {
+                await Task.Delay(20);
+            }
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+        Assert.IsFalse(Directory.Exists(Path.Combine(_folder, "killed")), "the run ended before it was killed");
+        AlignerProcess.Run other = (await AlignerProcess.RunAsync(Arguments("killed", "--resume"))).Expect(ExitCodes.AdapterOrDataRefused);
+        Assert.Contains("engine", other.Errors);
+        (await AlignerProcess.RunAsync(Arguments("killed", [.. engine, "--resume"]))).Expect(ExitCodes.Done);
+        CollectionAssert.AreEqual(File.ReadAllBytes(Path.Combine(_folder, "whole", "adapter_model.safetensors")), File.ReadAllBytes(Path.Combine(_folder, "killed", "adapter_model.safetensors")));
+    }
+
+    [TestMethod]
+    public async Task TrainSft_LibraryThatCannotBeUsed_IsRefusedBeforeAnythingIsRead()
+    {
+        string[] start = ["train", "sft", Material.Pocket(), "--data", Path.Combine(_folder, "absent.jsonl"), "-o", Path.Combine(_folder, "none"), "--engine", "ort-training", "--json"];
+        AlignerProcess.Run missing = (await AlignerProcess.RunAsync([.. start, "--ort-training-library", Path.Combine(_folder, "absent.so")])).Expect(ExitCodes.ModelRefused);
+        JsonElement error = missing.Document.GetProperty("error");
+        Assert.AreEqual("no such file", error.GetProperty("found").GetString());
+        Assert.Contains("--ort-training-library", error.GetProperty("remedy").GetString()!);
+        AlignerProcess.Run managed = (await AlignerProcess.RunAsync([.. start, "--ort-training-library", typeof(TrainOrtTrainingTests).Assembly.Location])).Expect(ExitCodes.ModelRefused);
+        Assert.Contains("ONNX Runtime Training cannot be used", managed.Errors);
+    }
+
+    [TestMethod]
+    [OSCondition(OperatingSystems.Linux)]
+    public async Task TrainSft_LibraryThatEndsItsProcess_IsRefusedAndTheToolLives()
+    {
+        // The system's loader maps the whole of a file whose end is missing, and dies where it reads that.
+        byte[] whole = await File.ReadAllBytesAsync(Directory.GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "libSystem.Native.so").Single());
+        string half = Path.Combine(_folder, "half.so");
+        await File.WriteAllBytesAsync(half, whole[..(whole.Length / 2)]);
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(Arguments("none", "--engine", "ort-training", "--ort-training-library", half))).Expect(ExitCodes.ModelRefused);
+        Assert.Contains("ended by itself", run.Errors);
+    }
+}
