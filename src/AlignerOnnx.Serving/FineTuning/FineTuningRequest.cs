@@ -73,4 +73,17 @@ public sealed record OrtTrainingOptions(IReadOnlyList<string> Program, string? L
 /// <param name="Seconds">Time of the training steps.</param>
 /// <param name="Data">What became of the rows of the data file.</param>
 public sealed record FineTuningReport(
-    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data);
+    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data)
+{
+    /// <summary>Share of pairs whose preferred answer is the more probable one: of the evaluation's pairs where there are some, else of the last step's; null for supervised training.</summary>
+    public double? PreferenceAccuracy { get; init; }
+
+    /// <summary>Share of those pairs whose preferred answer has the higher reward: it gained on the other one.</summary>
+    public double? RewardAccuracy { get; init; }
+
+    /// <summary>Mean difference of the rewards of those pairs.</summary>
+    public double? Margin { get; init; }
+
+    /// <summary>What rewards are relative to: <c>base</c> or an adapter folder; null for supervised training.</summary>
+    public string? Reference { get; init; }
+}

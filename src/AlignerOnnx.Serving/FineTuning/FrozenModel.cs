@@ -47,25 +47,37 @@ internal sealed class FrozenModel
     public AdapterShape Shape(int startLayer, int tokens) =>
         new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);
 
-    /// <summary>Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed.</summary>
-    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)
+    /// <summary>Tokenises data sets with the model's own template.</summary>
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data) =>
+        Encode(maximumLength, lossOn, data, set => set.Path, (encoder, set) => encoder.Encode(set));
+
+    /// <summary>Tokenises preference data with the model's own template.</summary>
+    public IReadOnlyList<EncodedPreferences> Encode(int maximumLength, params IReadOnlyList<PreferenceDataSet> data) =>
+        Encode(maximumLength, LossOn.LastAnswer, data, set => set.Path, (encoder, set) => new PreferenceEncoder(encoder).Encode(set));
+
+    /// <summary>GenAI holds the weights for as long, so no longer than needed.</summary>
+    private T[] Encode<TData, T>(int maximumLength, LossOn lossOn, IReadOnlyList<TData> data, Func<TData, string> path, Func<ConversationEncoder, TData, T> encode)
     {
         using ChatModel chat = new(Folder);
         ConversationEncoder encoder = new(
             (turns, open) => chat.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
             chat.Encode,
             new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = chat.EndOfTextId, VocabularySize = chat.VocabularySize });
-        return [.. data.Select(set => Encode(encoder, set))];
+        return [.. data.Select(set => Guard(path(set), () => encode(encoder, set)))];
     }
 
     /// <summary>Opens the engine that a request asks for.</summary>
-    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
+    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining) => ortTraining is null
+        ? OpenForTraining(start, request.Recompute)
+        : new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute));
+
+    /// <summary>Opens plain ONNX Runtime.</summary>
+    public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null)
     {
         int tokens = start.Parameters.Shape.TokenCount;
-        return ortTraining is null
-            ? new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start.Layer, tokens, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start.Layer, tokens))
-            : new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, tokens, request.Recompute));
+        return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start.Layer, tokens, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start.Layer, tokens));
     }
+
 
     public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
@@ -80,17 +92,18 @@ internal sealed class FrozenModel
             : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false, PreferenceLossOptions? preference = null) =>
+        TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels, Preference = preference }).ToBytes();
 
-    private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
+    private static T Guard<T>(string path, Func<T> encode)
     {
         try
         {
-            return encoder.Encode(data);
+            return encode();
         }
         catch (ArgumentException refusedByTemplate)
         {
-            throw new DataRefusedException("The model's chat template does not take a conversation of the data", data.Path, refusedByTemplate.Message, "roles and turns that the model knows", "repair the data", refusedByTemplate);
+            throw new DataRefusedException("The model's chat template does not take a conversation of the data", path, refusedByTemplate.Message, "roles and turns that the model knows", "repair the data", refusedByTemplate);
         }
     }
 }

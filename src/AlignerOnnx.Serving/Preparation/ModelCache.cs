@@ -55,7 +55,8 @@ public static class ModelCache
         }
     }
 
-    private static string Root()
+    /// <summary>The cache folder.</summary>
+    internal static string Root()
     {
         string? given = Environment.GetEnvironmentVariable(FolderVariable);
         if (!string.IsNullOrEmpty(given))

@@ -12,9 +12,10 @@ public sealed class PreferenceEvaluation(ReferencedPairs pairs, TrainingOptions 
     public EvaluationMeasures Measure(IGradientEngine engine, AdapterParameters parameters, CancellationToken cancellationToken)
     {
         float[] policy = SequenceLogProbabilities.Measure(engine, pairs.Pairs, parameters, options.MicroBatchSize ?? options.BatchSize, options.PaddingId, cancellationToken);
-        double[] rewards = [.. policy.Select((value, row) => preference.Loss.Beta * Share(row) * (value - pairs.LogProbabilities[row]))];
+        double[] references = [.. pairs.LogProbabilities.Select((value, row) => Share(row) * value)];
+        double[] rewards = [.. policy.Select((value, row) => preference.Loss.Beta * ((Share(row) * value) - references[row]))];
         double loss = rewards.Chunk(2).Average(pair => PreferenceMeasures.Loss(pair[0] - pair[1], preference.Loss)) + (preference.SupervisedWeight * SupervisedLoss(policy));
-        return new EvaluationMeasures(loss, loss, PreferenceMeasures.Of(rewards).Values);
+        return new EvaluationMeasures(loss, loss, PreferenceMeasures.Of(rewards, references, preference.Loss.Beta).Values);
     }
 
     private double Share(int row) => preference.Loss.Kind == PreferenceLossKind.Ipo ? 1.0 / Answer(row).TargetCount : 1;

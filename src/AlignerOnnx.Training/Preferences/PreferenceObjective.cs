@@ -41,6 +41,7 @@ public sealed class PreferenceObjective : ITrainingObjective
         ArgumentNullException.ThrowIfNull(gradient);
         ReferencedPairs whole = _pairs.Take(_plan.RowsOf(step));
         List<double> rewards = [];
+        List<double> references = [];
         double loss = 0;
         foreach (ReferencedPairs part in whole.InParts(_options.MicroBatchSize ?? whole.Pairs.Count))
         {
@@ -49,16 +50,17 @@ public sealed class PreferenceObjective : ITrainingObjective
             gradient.Add(result);
             loss += result.Loss;
             rewards.AddRange(result.Rewards!.Select(reward => (double)reward));
+            references.AddRange(batch.Pairs!.ReferenceLogProbabilities.Select(reference => (double)reference));
         }
-        RequireMovement(step, whole, rewards);
-        return new StepMeasures(loss, whole.Pairs.Sum(pair => pair.TokenCount), PreferenceMeasures.Of(rewards).Values);
+        RequireMovement(step, rewards, references);
+        return new StepMeasures(loss, whole.Pairs.Sum(pair => pair.TokenCount), PreferenceMeasures.Of(rewards, references, _preference.Loss.Beta).Values);
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> PlacesOf(int step) => [.. _plan.RowsOf(step).Select(index => _pairs.Pairs[index].Place)];
 
     /// <summary>A policy that stays its own reference learns nothing and looks as if it trained: that is said at once, not after a night.</summary>
-    private void RequireMovement(int step, ReferencedPairs pairs, List<double> rewards)
+    private void RequireMovement(int step, List<double> rewards, List<double> references)
     {
         if (_moved || step == 0)
         {
@@ -67,7 +69,7 @@ public sealed class PreferenceObjective : ITrainingObjective
         LearningRateSchedule schedule = _options.MakeSchedule();
         double travelled = Enumerable.Range(0, step).Sum(schedule.At);
         // The two are computed by different graphs; each log-probability is rounded to a part in ten million, and an answer is a sum of them.
-        _moved = rewards.Zip(pairs.LogProbabilities).Any(pair => Math.Abs(pair.First) > _preference.Loss.Beta * 1e-6 * Math.Max(1, Math.Abs(pair.Second)));
+        _moved = rewards.Zip(references).Any(pair => Math.Abs(pair.First) > _preference.Loss.Beta * 1e-6 * Math.Max(1, Math.Abs(pair.Second)));
         if (!_moved && travelled >= LeastMovement)
         {
             throw new PreferenceStalledException(step, travelled);
