@@ -17,10 +17,13 @@ internal sealed class TrainDpoCommand : AlignerCommand
     private readonly Option<double> _labelSmoothing = CommonOptions.Number("--label-smoothing", "The share of pairs that may be the wrong way round.", Standard.Loss.LabelSmoothing, least: 0, most: 0.5);
     private readonly Option<double> _supervisedWeight = CommonOptions.Number("--sft-weight", "The weight of the supervised loss of the preferred answers beside the preference loss.", Standard.SupervisedWeight, least: 0, most: 1e6);
 
+    private readonly Option<string?> _keep = new("--keep") { Description = "Rows, in the shapes that train sft reads, whose answers are to stay as probable as by the reference: harmless requests, what the model knows.", HelpName = "FILE" };
+    private readonly Option<double> _keptWeight = CommonOptions.Number("--keep-weight", "The weight of the rows to keep beside the preference loss.", Standard.KeptWeight, least: 0, most: 1e6);
+
     public TrainDpoCommand() : base("dpo", "Train an adapter on pairs of a preferred and another answer; the model itself stays as it is.")
     {
         _arguments.AddTo(this);
-        foreach (Option option in (Option[])[_reference, _loss, _beta, _labelSmoothing, _supervisedWeight])
+        foreach (Option option in (Option[])[_reference, _loss, _beta, _labelSmoothing, _supervisedWeight, _keep, _keptWeight])
         {
             Options.Add(option);
         }
@@ -35,11 +38,13 @@ internal sealed class TrainDpoCommand : AlignerCommand
     {
         PreferenceRequest request = new(_arguments.RequestOf(parsed))
         {
+            Keep = parsed.GetValue(_keep),
             Reference = parsed.GetValue(_reference),
             Preference = new PreferenceOptions
             {
                 Loss = new PreferenceLossOptions { Kind = parsed.GetValue(_loss), Beta = parsed.GetValue(_beta), LabelSmoothing = parsed.GetValue(_labelSmoothing) },
                 SupervisedWeight = parsed.GetValue(_supervisedWeight),
+                KeptWeight = parsed.GetValue(_keptWeight),
             },
         };
         using TrainingProgressLine progress = new(output);

@@ -27,10 +27,11 @@ public static class PreferenceFineTuning
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
         PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
+        ConversationDataSet? keep = request.Keep is null ? null : ConversationDataSet.Read(request.Keep, reading);
         FrozenModel model = new(request.Model);
         AdapterStart start = AdapterStart.Of(model, request);
-        ReferenceModel reference = new(model, request.Reference, request.AnyBase);
         IReadOnlyList<EncodedPreferences> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
+        EncodedDataSet? kept = keep is null ? null : model.Encode(request.MaximumLength, LossOn.Answers, keep)[0];
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
@@ -38,15 +39,20 @@ public static class PreferenceFineTuning
         using FineTuningRun run = new(request, () => new RunIdentity
         {
             Model = modelHash,
-            Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
+            Files = FileHashes.Of(
+                ("data", data.DataHash), ("eval", held?.DataHash), ("keep", keep?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
             Options = RunOptions.Of(request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo" }),
         });
-        int batchSize = request.Options.MicroBatchSize ?? request.Options.BatchSize;
-        IReadOnlyList<ReferencedPairs> pairs = reference.Of(encoded, modelHash, batchSize, say, cancellation);
+        using ReferenceModel reference = new(model, modelHash, request.Reference, request.AnyBase);
+        ReferencedPairs pairs = Referenced(encoded[0].Pairs);
+        ReferencedPairs? heldPairs = held is null ? null : Referenced(encoded[1].Pairs);
+        KeptRows? keptRows = kept is null ? null : new KeptRows(kept.Examples, Measured(kept.Examples));
+        reference.Dispose();
+
         using OnnxRuntimeEngine engine = model.OpenForTraining(start, request.Recompute, request.Preference.Loss);
         Following following = new(progress);
-        IEvaluation? evaluation = held is null ? null : new PreferenceEvaluation(pairs[1], request.Options, request.Preference);
-        TrainingResult result = run.Train(engine, new PreferenceObjective(pairs[0], request.Options, request.Preference), start.Parameters, evaluation, following.Take, cancellation);
+        IEvaluation? evaluation = heldPairs is null ? null : new PreferenceEvaluation(heldPairs, request.Options, request.Preference, keptRows);
+        TrainingResult result = run.Train(engine, new PreferenceObjective(pairs, request.Options, request.Preference, keptRows), start.Parameters, evaluation, following.Take, cancellation);
         IReadOnlyDictionary<string, double>? measures = result.Evaluation?.Values ?? following.Last;
         return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0].Report, data.DataHash, Describe(request, reference)) with
         {
@@ -55,13 +61,18 @@ public static class PreferenceFineTuning
             Margin = measures?[PreferenceMeasures.MarginName],
             Reference = reference.Name,
         };
+
+        ReferencedPairs Referenced(IReadOnlyList<PreferencePair> some) => new(some, [.. Measured([.. PreferencePair.AnswersOf(some)]).Select(tokens => tokens.Sum())]);
+
+        IReadOnlyList<float[]> Measured(IReadOnlyList<TrainingExample> rows) =>
+            reference.LogProbabilitiesOf(rows, 2 * (request.Options.MicroBatchSize ?? request.Options.BatchSize), say, cancellation);
     }
 
     private static string Describe(PreferenceRequest request, ReferenceModel reference)
     {
         PreferenceOptions options = request.Preference;
         return string.Create(CultureInfo.InvariantCulture,
-            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}");
+            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}{(request.Keep is null ? "" : string.Create(CultureInfo.InvariantCulture, $", kept rows' weight {options.KeptWeight}"))}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}");
     }
 
     /// <summary>Remembers the last step's measures.</summary>

@@ -20,6 +20,12 @@ public sealed record PreferenceRequest : FineTuningRequest
     /// <summary>The adapter folder that rewards are relative to; null (the default) is the base model.</summary>
     public string? Reference { get; init; }
 
+    /// <summary>The file of rows whose answers are to stay as probable as by the reference: harmless requests, what the model knows; null takes the model's <see cref="OwnConversations"/>.</summary>
+    public string? Keep { get; init; }
+
+    /// <summary>How many conversations the model makes up by itself where <see cref="Keep"/> is null, 0 or more; with 0 nothing is kept. Default 128.</summary>
+    public int OwnConversations { get; init; } = 128;
+
     /// <summary>The loss.</summary>
     public PreferenceOptions Preference { get; init; } = new();
 }

@@ -12,28 +12,28 @@ namespace AlignerOnnx.Serving;
 internal sealed class ReferenceCache
 {
     private const string Values = "log_probabilities";
-    private const int Version = 1;
-    private readonly int _count;
+    private const int Version = 2;
+    private readonly int[] _counts;
 
-    public ReferenceCache(string modelHash, string referenceHash, IReadOnlyList<PreferencePair> pairs)
+    public ReferenceCache(string modelHash, string referenceHash, IReadOnlyList<TrainingExample> rows)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.ASCII.GetBytes($"{Version} {modelHash} {referenceHash} {pairs.Count}\n"));
-        foreach (TrainingExample answer in pairs.SelectMany(pair => new[] { pair.Chosen, pair.Rejected }))
+        hash.AppendData(Encoding.ASCII.GetBytes($"{Version} {modelHash} {referenceHash} {rows.Count}\n"));
+        foreach (TrainingExample row in rows)
         {
-            hash.AppendData(BitConverter.GetBytes(answer.InputIds.Length));
-            hash.AppendData(MemoryMarshal.AsBytes<int>(answer.InputIds));
-            hash.AppendData(MemoryMarshal.AsBytes<int>(answer.Labels));
+            hash.AppendData(BitConverter.GetBytes(row.InputIds.Length));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(row.InputIds));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(row.Labels));
         }
-        _count = 2 * pairs.Count;
+        _counts = [.. rows.Select(row => row.TargetCount)];
         Path = System.IO.Path.Combine(ModelCache.Root(), "references", $"{Convert.ToHexStringLower(hash.GetHashAndReset())}.safetensors");
     }
 
     /// <summary>The file.</summary>
     public string Path { get; }
 
-    /// <summary>What an earlier run kept; null where there is nothing that can be used.</summary>
-    public float[]? Read()
+    /// <summary>What an earlier run kept, row by row; null where there is nothing that can be used.</summary>
+    public IReadOnlyList<float[]>? Read()
     {
         if (!File.Exists(Path))
         {
@@ -41,8 +41,9 @@ internal sealed class ReferenceCache
         }
         try
         {
-            float[] values = SafetensorsFile.Read(Path, (_count * sizeof(float)) + 4096)[Values].ToSingles();
-            return values.Length == _count && values.All(float.IsFinite) ? values : null;
+            int count = _counts.Sum();
+            float[] values = SafetensorsFile.Read(Path, ((long)count * sizeof(float)) + 4096)[Values].ToSingles();
+            return values.Length == count && values.All(float.IsFinite) ? Split(values) : null;
         }
         catch (Exception damage) when (damage is RefusedException or IOException or KeyNotFoundException or InvalidOperationException or UnauthorizedAccessException)
         {
@@ -52,8 +53,9 @@ internal sealed class ReferenceCache
     }
 
     /// <summary>Keeps values for later runs. A cache that cannot be written costs only their time.</summary>
-    public void Write(float[] values)
+    public void Write(IReadOnlyList<float[]> rows)
     {
+        float[] values = [.. rows.SelectMany(row => row)];
         try
         {
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
@@ -63,5 +65,11 @@ internal sealed class ReferenceCache
         {
             // The next run computes them again.
         }
+    }
+
+    private float[][] Split(float[] values)
+    {
+        int start = 0;
+        return [.. _counts.Select(count => values[start..(start += count)])];
     }
 }

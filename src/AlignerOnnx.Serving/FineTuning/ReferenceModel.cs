@@ -4,15 +4,18 @@ using AlignerOnnx.Training;
 namespace AlignerOnnx.Serving;
 
 /// <summary>What rewards are relative to: the base model, or an adapter on it. Its log-probabilities are computed once and kept in the user's cache.</summary>
-internal sealed class ReferenceModel
+internal sealed class ReferenceModel : IDisposable
 {
     private readonly FrozenModel _model;
+    private readonly string _modelHash;
     private readonly AdapterStart _adapter;
     private readonly string _hash;
+    private OnnxRuntimeEngine? _engine;
 
-    public ReferenceModel(FrozenModel model, string? folder, bool anyBase)
+    public ReferenceModel(FrozenModel model, string modelHash, string? folder, bool anyBase)
     {
         _model = model;
+        _modelHash = modelHash;
         Name = folder ?? "base";
         _hash = FileHashes.OfAdapter(folder) ?? "base";
         int last = model.Architecture.Layers - 1;
@@ -22,37 +25,25 @@ internal sealed class ReferenceModel
     /// <summary><c>base</c> or the adapter folder.</summary>
     public string Name { get; }
 
-    /// <summary>The pairs of each data set with the reference's log-probabilities.</summary>
-    /// <param name="data">Tokenised data sets.</param>
-    /// <param name="modelHash">SHA-256 of the model.</param>
-    /// <param name="batchSize">Pairs computed at once.</param>
-    /// <param name="say">Is told where they came from.</param>
+    /// <summary>The log-probability of every completion token of some rows.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="batchSize">Rows computed at once.</param>
+    /// <param name="say">Is told where the numbers came from.</param>
     /// <param name="cancellation">Stops the computation.</param>
-    public IReadOnlyList<ReferencedPairs> Of(IReadOnlyList<EncodedPreferences> data, string modelHash, int batchSize, Action<string>? say, CancellationToken cancellation)
+    public IReadOnlyList<float[]> LogProbabilitiesOf(IReadOnlyList<TrainingExample> rows, int batchSize, Action<string>? say, CancellationToken cancellation)
     {
-        OnnxRuntimeEngine? engine = null;
-        try
+        ReferenceCache cache = new(_modelHash, _hash, rows);
+        if (cache.Read() is { } kept)
         {
-            return [.. data.Select(set => new ReferencedPairs(set.Pairs, Of(set.Pairs)))];
+            say?.Invoke($"reference: {Name}; the log-probabilities of {rows.Count} answers come from {cache.Path}");
+            return kept;
         }
-        finally
-        {
-            engine?.Dispose();
-        }
-
-        IReadOnlyList<float> Of(IReadOnlyList<PreferencePair> pairs)
-        {
-            ReferenceCache cache = new(modelHash, _hash, pairs);
-            if (cache.Read() is float[] kept)
-            {
-                say?.Invoke($"reference: {Name}; the log-probabilities of {2 * pairs.Count} answers come from {cache.Path}");
-                return kept;
-            }
-            say?.Invoke($"reference: {Name}; computing the log-probabilities of {2 * pairs.Count} answers once");
-            engine ??= _model.OpenForEvaluation(_adapter.Layer, _adapter.Parameters.Shape.TokenCount);
-            float[] computed = SequenceLogProbabilities.Measure(engine, pairs, _adapter.Parameters, batchSize, cancellationToken: cancellation);
-            cache.Write(computed);
-            return computed;
-        }
+        say?.Invoke($"reference: {Name}; computing the log-probabilities of {rows.Count} answers once");
+        _engine ??= _model.OpenForEvaluation(_adapter.Layer, _adapter.Parameters.Shape.TokenCount);
+        IReadOnlyList<float[]> computed = SequenceLogProbabilities.OfTokens(_engine, rows, _adapter.Parameters, batchSize, cancellationToken: cancellation);
+        cache.Write(computed);
+        return computed;
     }
+
+    public void Dispose() => _engine?.Dispose();
 }

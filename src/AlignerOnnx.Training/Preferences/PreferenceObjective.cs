@@ -10,14 +10,17 @@ public sealed class PreferenceObjective : ITrainingObjective
     private readonly TrainingOptions _options;
     private readonly PreferenceOptions _preference;
     private readonly BatchPlan _plan;
+    private readonly KeptRows? _kept;
+    private readonly BatchPlan? _keptPlan;
     private bool _moved;
 
     /// <summary>Makes the objective.</summary>
     /// <param name="pairs">The pairs to learn, each of whose answers has a completion token.</param>
     /// <param name="options">The recipe; its batch sizes count pairs.</param>
     /// <param name="preference">The loss.</param>
+    /// <param name="kept">Rows to keep, of which each update takes as many as pairs; null for none.</param>
     /// <exception cref="ArgumentException">An answer has no completion token.</exception>
-    public PreferenceObjective(ReferencedPairs pairs, TrainingOptions options, PreferenceOptions preference)
+    public PreferenceObjective(ReferencedPairs pairs, TrainingOptions options, PreferenceOptions preference, KeptRows? kept = null)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         ArgumentNullException.ThrowIfNull(options);
@@ -31,6 +34,8 @@ public sealed class PreferenceObjective : ITrainingObjective
         _options = options;
         _preference = preference;
         _plan = options.PlanFor(pairs.Pairs.Count);
+        _kept = kept;
+        _keptPlan = kept is null ? null : options.PlanFor(kept.Rows.Count);
     }
 
     /// <inheritdoc/>
@@ -43,9 +48,11 @@ public sealed class PreferenceObjective : ITrainingObjective
         List<double> rewards = [];
         List<double> references = [];
         double loss = 0;
-        foreach (ReferencedPairs part in whole.InParts(_options.MicroBatchSize ?? whole.Pairs.Count))
+        KeptRows? kept = _kept?.Take(_keptPlan!.RowsOf(step));
+        ReferencedPairs[] parts = [.. whole.InParts(_options.MicroBatchSize ?? whole.Pairs.Count)];
+        foreach ((ReferencedPairs part, KeptRows? keptPart) in parts.Zip(kept?.InParts(parts.Length) ?? new KeptRows?[parts.Length]))
         {
-            TrainingBatch batch = PreferenceBatch.Create(part, _preference, whole, _options.PaddingId, _options.Pack);
+            TrainingBatch batch = PreferenceBatch.Create(part, _preference, whole, keptPart, kept?.TargetCount, _options.PaddingId, _options.Pack);
             GradientResult result = engine.ComputeGradients(batch, parameters, cancellationToken);
             gradient.Add(result);
             loss += result.Loss;
@@ -53,7 +60,8 @@ public sealed class PreferenceObjective : ITrainingObjective
             references.AddRange(batch.Pairs!.ReferenceLogProbabilities.Select(reference => (double)reference));
         }
         RequireMovement(step, rewards, references);
-        return new StepMeasures(loss, whole.Pairs.Sum(pair => pair.TokenCount), PreferenceMeasures.Of(rewards, references, _preference.Loss.Beta).Values);
+        long tokens = whole.Pairs.Sum(pair => pair.TokenCount) + (kept?.Rows.Sum(row => (long)row.InputIds.Length) ?? 0);
+        return new StepMeasures(loss, tokens, PreferenceMeasures.Of(rewards, references, _preference.Loss.Beta).Values);
     }
 
     /// <inheritdoc/>
