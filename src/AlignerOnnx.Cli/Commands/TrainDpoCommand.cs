@@ -8,7 +8,8 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner train dpo</c>: an adapter that learns which of two answers is preferred.</summary>
 internal sealed class TrainDpoCommand : AlignerCommand
 {
-    private static readonly PreferenceOptions Standard = new();
+    private static readonly PreferenceRequest StandardRequest = new() { Model = "", Data = "", Output = "" };
+    private static readonly PreferenceOptions Standard = StandardRequest.Preference;
 
     private readonly TrainingArguments _arguments = new(new TrainingOptions(), "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.");
     private readonly Option<string?> _reference = new("--reference") { Description = "The adapter folder that rewards are relative to; without it the base model, also with --from.", HelpName = "ADAPTER" };
@@ -17,13 +18,14 @@ internal sealed class TrainDpoCommand : AlignerCommand
     private readonly Option<double> _labelSmoothing = CommonOptions.Number("--label-smoothing", "The share of pairs that may be the wrong way round.", Standard.Loss.LabelSmoothing, least: 0, most: 0.5);
     private readonly Option<double> _supervisedWeight = CommonOptions.Number("--sft-weight", "The weight of the supervised loss of the preferred answers beside the preference loss.", Standard.SupervisedWeight, least: 0, most: 1e6);
 
-    private readonly Option<string?> _keep = new("--keep") { Description = "Rows, in the shapes that train sft reads, whose answers are to stay as probable as by the reference: harmless requests, what the model knows.", HelpName = "FILE" };
+    private readonly Option<string?> _keep = new("--keep") { Description = "Rows, in the shapes that train sft reads, whose answers are to stay as probable as by the reference: harmless requests, what the model knows. Without it, conversations that the model makes up by itself.", HelpName = "FILE" };
+    private readonly Option<int> _own = CommonOptions.Whole("--own-conversations", "How many conversations the model makes up where there is no --keep; 0 for none.", StandardRequest.OwnConversations, least: 0, most: 100_000);
     private readonly Option<double> _keptWeight = CommonOptions.Number("--keep-weight", "The weight of the rows to keep beside the preference loss.", Standard.KeptWeight, least: 0, most: 1e6);
 
     public TrainDpoCommand() : base("dpo", "Train an adapter on pairs of a preferred and another answer; the model itself stays as it is.")
     {
         _arguments.AddTo(this);
-        foreach (Option option in (Option[])[_reference, _loss, _beta, _labelSmoothing, _supervisedWeight, _keep, _keptWeight])
+        foreach (Option option in (Option[])[_reference, _loss, _beta, _labelSmoothing, _supervisedWeight, _keep, _own, _keptWeight])
         {
             Options.Add(option);
         }
@@ -39,6 +41,7 @@ internal sealed class TrainDpoCommand : AlignerCommand
         PreferenceRequest request = new(_arguments.RequestOf(parsed))
         {
             Keep = parsed.GetValue(_keep),
+            OwnConversations = parsed.GetValue(_own),
             Reference = parsed.GetValue(_reference),
             Preference = new PreferenceOptions
             {

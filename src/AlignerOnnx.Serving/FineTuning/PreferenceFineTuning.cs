@@ -27,15 +27,15 @@ public static class PreferenceFineTuning
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
         PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
-        ConversationDataSet? keep = request.Keep is null ? null : ConversationDataSet.Read(request.Keep, reading);
         FrozenModel model = new(request.Model);
+        string modelHash = model.ComputeHash(cancellation);
+        ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, cancellation);
         AdapterStart start = AdapterStart.Of(model, request);
         IReadOnlyList<EncodedPreferences> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
         EncodedDataSet? kept = keep is null ? null : model.Encode(request.MaximumLength, LossOn.Answers, keep)[0];
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
-        string modelHash = model.ComputeHash(cancellation);
         using FineTuningRun run = new(request, () => new RunIdentity
         {
             Model = modelHash,
@@ -54,7 +54,7 @@ public static class PreferenceFineTuning
         IEvaluation? evaluation = heldPairs is null ? null : new PreferenceEvaluation(heldPairs, request.Options, request.Preference, keptRows);
         TrainingResult result = run.Train(engine, new PreferenceObjective(pairs, request.Options, request.Preference, keptRows), start.Parameters, evaluation, following.Take, cancellation);
         IReadOnlyDictionary<string, double>? measures = result.Evaluation?.Values ?? following.Last;
-        return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0].Report, data.DataHash, Describe(request, reference)) with
+        return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0].Report, data.DataHash, Describe(request, reference, keptRows)) with
         {
             PreferenceAccuracy = measures?[PreferenceMeasures.AccuracyName],
             RewardAccuracy = measures?[PreferenceMeasures.RewardAccuracyName],
@@ -68,11 +68,24 @@ public static class PreferenceFineTuning
             reference.LogProbabilitiesOf(rows, 2 * (request.Options.MicroBatchSize ?? request.Options.BatchSize), say, cancellation);
     }
 
-    private static string Describe(PreferenceRequest request, ReferenceModel reference)
+    /// <summary>The rows to keep; of the model's own conversations those that do not ask what the preferences are about.</summary>
+    private static ConversationDataSet? ReadKept(PreferenceRequest request, FrozenModel model, string modelHash, PreferenceDataSet data, Action<string>? say, CancellationToken cancellation)
+    {
+        if (request.Keep is not null)
+        {
+            return ConversationDataSet.Read(request.Keep, new DataReadingOptions { PromptStyle = request.PromptStyle });
+        }
+        string? own = request.OwnConversations == 0 ? null : OwnConversations.FileFor(model.Folder, modelHash, request.OwnConversations, say, cancellation);
+        HashSet<string> asked = [.. data.Rows.Select(row => row.Chosen).OfType<ConversationRow>().Select(row => row.Turns[row.PromptTurns - 1].Content)];
+        return own is null ? null : ConversationDataSet.Read(own).Where(row => row is ConversationRow conversation && !asked.Contains(conversation.Turns[0].Content));
+    }
+
+    private static string Describe(PreferenceRequest request, ReferenceModel reference, KeptRows? kept)
     {
         PreferenceOptions options = request.Preference;
+        string keeping = kept is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {kept.Rows.Count} {(request.Keep is null ? "of the model's own conversations" : "rows")} kept with weight {options.KeptWeight}");
         return string.Create(CultureInfo.InvariantCulture,
-            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}{(request.Keep is null ? "" : string.Create(CultureInfo.InvariantCulture, $", kept rows' weight {options.KeptWeight}"))}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}");
+            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}{keeping}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}");
     }
 
     /// <summary>Remembers the last step's measures.</summary>
