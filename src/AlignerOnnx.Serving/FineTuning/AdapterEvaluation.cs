@@ -8,14 +8,18 @@ namespace AlignerOnnx.Serving;
 /// <param name="Loss">Mean negative log-likelihood of the completion tokens.</param>
 /// <param name="Tokens">How many completion tokens.</param>
 /// <param name="Perplexity">e to the power of the loss.</param>
-public sealed record AdapterLoss(string? Adapter, double Loss, long Tokens, double Perplexity);
+public sealed record AdapterLoss(string? Adapter, double Loss, long Tokens, double Perplexity)
+{
+    /// <summary>How it ranks pairs of answers, of which the loss is that of the preferred ones; null where the data are not pairs.</summary>
+    public PreferenceScores? Preference { get; init; }
+}
 
 /// <summary>Measures adapters on a data set.</summary>
 public static class AdapterEvaluation
 {
     /// <summary>Measures the base model and then each adapter.</summary>
     /// <param name="modelPath">The base model or its patched form.</param>
-    /// <param name="dataPath">The rows.</param>
+    /// <param name="dataPath">The rows; pairs of answers are ranked too.</param>
     /// <param name="adapters">Adapter folders, possibly none.</param>
     /// <param name="anyBase">Accept adapters of another quantisation of the model.</param>
     /// <param name="maximumLength">The longest row in tokens.</param>
@@ -27,25 +31,30 @@ public static class AdapterEvaluation
         string modelPath, string dataPath, IReadOnlyList<string> adapters, bool anyBase = false, int maximumLength = 512, int batchSize = 4, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(adapters);
-        ConversationDataSet data = ConversationDataSet.Read(dataPath);
         FrozenModel model = new(modelPath);
         Adapter[] loaded = [.. adapters.Select(folder => model.LoadAdapter(folder, anyBase))];
-        EncodedDataSet encoded = model.Encode(maximumLength, LossOn.Answers, data)[0];
+        // Of pairs both answers in turn, else the rows themselves.
+        bool pairs = PreferenceDataSet.Is(dataPath);
+        TrainingExample[] rows = pairs
+            ? [.. PreferencePair.AnswersOf(model.Encode(maximumLength, PreferenceDataSet.Read(dataPath))[0].Pairs)]
+            : [.. model.Encode(maximumLength, LossOn.Answers, ConversationDataSet.Read(dataPath))[0].Examples];
 
         AdapterShape empty = model.Shape(model.Architecture.Layers - 1, 1);
-        List<AdapterLoss> results = [Loss(null, model.Architecture.Layers - 1, AdapterParameters.Initial(empty, 0))];
-        foreach ((string folder, Adapter adapter) in adapters.Zip(loaded))
-        {
-            AdapterShape shape = model.Shape(adapter.Config.StartLayer, adapter.Config.NumTokens);
-            results.Add(Loss(folder, adapter.Config.StartLayer, new AdapterParameters(shape, adapter.Tokens.ToArray(), adapter.Gates.ToArray())));
-        }
-        return results;
+        AdapterStart none = new(model.Architecture.Layers - 1, AdapterParameters.Initial(empty, 0));
+        float[] reference = Answers(none);
+        return [Result(null, reference, null), .. adapters.Zip(loaded, (folder, adapter) => Result(folder, Answers(AdapterStart.Of(model, adapter)), reference))];
 
-        AdapterLoss Loss(string? folder, int startLayer, AdapterParameters parameters)
+        float[] Answers(AdapterStart adapter)
         {
-            using OnnxRuntimeEngine engine = model.OpenForEvaluation(startLayer, parameters.Shape.TokenCount);
-            LossSummary summary = LossEvaluator.Measure(engine, encoded.Examples, parameters, batchSize, cancellationToken: cancellation);
-            return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity);
+            using OnnxRuntimeEngine engine = model.OpenForEvaluation(adapter.Layer, adapter.Parameters.Shape.TokenCount);
+            return [.. SequenceLogProbabilities.OfTokens(engine, rows, adapter.Parameters, batchSize, cancellationToken: cancellation).Select(tokens => (float)tokens.Sum(token => (double)token))];
+        }
+
+        AdapterLoss Result(string? folder, float[] answers, float[]? reference)
+        {
+            int[] counted = [.. Enumerable.Range(0, rows.Length).Where(row => !pairs || row % 2 == 0)];
+            LossSummary summary = new(-counted.Sum(row => (double)answers[row]) / counted.Sum(row => (long)rows[row].TargetCount), counted.Sum(row => (long)rows[row].TargetCount));
+            return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity) { Preference = pairs ? PreferenceScores.Of(answers, reference) : null };
         }
     }
 }
