@@ -16,6 +16,7 @@ public static class PreferenceFineTuning
     /// <exception cref="AlignerOnnx.Graph.RefusedException">Data, model, adapter or checkpoint cannot be used.</exception>
     /// <exception cref="TrainingDivergedException">Loss or gradient is not finite.</exception>
     /// <exception cref="PreferenceStalledException">After the first step all answers are still as probable as by the reference.</exception>
+    /// <exception cref="NotSupportedException">Another engine than plain ONNX Runtime is asked for.</exception>
     /// <exception cref="IOException">The output is taken, or a file cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static FineTuningReport Run(PreferenceRequest request, Action<DataReport>? readData = null, Action<string>? say = null, Action<TrainingProgress>? progress = null, CancellationToken cancellation = default)
@@ -23,6 +24,10 @@ public static class PreferenceFineTuning
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
         request.Preference.Check();
+        if (request.OrtTraining is not null)
+        {
+            throw new NotSupportedException("Preferences are not trained in ONNX Runtime Training: its artifacts hold the supervised loss. Leave --engine away.");
+        }
         AdapterSaving.RequireFree(request.Output);
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
