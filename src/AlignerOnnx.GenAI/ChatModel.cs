@@ -37,7 +37,7 @@ public sealed class ChatModel : IDisposable
         GenAIRuntime.EnsureReady();
         (BatchEngine? batch, NativeModel? native, BatchingObstacle) = options.Batching ? BatchEngine.Open(Folder, _config, model, Slots, options) : (null, null, "it was not asked for");
         _native = native ?? new NativeModel(Folder);
-        _engine = batch ?? (ITokenEngine)new GeneratorEngine(_native, _config);
+        _engine = batch ?? (ITokenEngine)new GeneratorEngine(_native, _config, ModelSlots.FirstPrefixId(model));
     }
 
     /// <summary>The model's folder, as a full path.</summary>

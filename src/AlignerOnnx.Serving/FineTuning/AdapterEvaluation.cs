@@ -39,14 +39,12 @@ public static class AdapterEvaluation
             ? [.. PreferencePair.AnswersOf(model.Encode(maximumLength, PreferenceDataSet.Read(dataPath))[0].Pairs)]
             : [.. model.Encode(maximumLength, LossOn.Answers, ConversationDataSet.Read(dataPath))[0].Examples];
 
-        AdapterShape empty = model.Shape(model.Architecture.Layers - 1, 1);
-        AdapterStart none = new(model.Architecture.Layers - 1, AdapterParameters.Initial(empty, 0));
-        float[] reference = Answers(none);
+        float[] reference = Answers(AdapterStart.Neutral(model));
         return [Result(null, reference, null), .. adapters.Zip(loaded, (folder, adapter) => Result(folder, Answers(AdapterStart.Of(model, adapter)), reference))];
 
         float[] Answers(AdapterStart adapter)
         {
-            using OnnxRuntimeEngine engine = model.OpenForEvaluation(adapter.Layer, adapter.Parameters.Shape.TokenCount);
+            using OnnxRuntimeEngine engine = model.OpenForEvaluation(adapter);
             return [.. SequenceLogProbabilities.OfTokens(engine, rows, adapter.Parameters, batchSize, cancellationToken: cancellation).Select(tokens => (float)tokens.Sum(token => (double)token))];
         }
 

@@ -44,56 +44,62 @@ internal sealed class FrozenModel
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    public AdapterShape Shape(int startLayer, int tokens) =>
-        new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);
+    public AdapterShape Shape(int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated) =>
+        new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
 
     /// <summary>Tokenises data sets with the model's own template.</summary>
     public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data) =>
-        Encode(maximumLength, lossOn, data, set => set.Path, (encoder, set) => encoder.Encode(set));
+        Encode(maximumLength, lossOn, data, data.Any(set => set.Rows.Any(row => row is not TokenRow)), set => set.Path, (encoder, set) => encoder.Encode(set));
 
     /// <summary>Tokenises preference data with the model's own template.</summary>
     public IReadOnlyList<EncodedPreferences> Encode(int maximumLength, params IReadOnlyList<PreferenceDataSet> data) =>
-        Encode(maximumLength, LossOn.LastAnswer, data, set => set.Path, (encoder, set) => new PreferenceEncoder(encoder).Encode(set));
+        Encode(maximumLength, LossOn.LastAnswer, data, needsTokenizer: true, set => set.Path, (encoder, set) => new PreferenceEncoder(encoder).Encode(set));
 
-    /// <summary>GenAI holds the weights for as long, so no longer than needed.</summary>
-    private T[] Encode<TData, T>(int maximumLength, LossOn lossOn, IReadOnlyList<TData> data, Func<TData, string> path, Func<ConversationEncoder, TData, T> encode)
+    /// <summary>GenAI holds the weights for as long, so no longer than needed, and not at all for rows of token ids: those need no tokenizer.</summary>
+    private T[] Encode<TData, T>(int maximumLength, LossOn lossOn, IReadOnlyList<TData> data, bool needsTokenizer, Func<TData, string> path, Func<ConversationEncoder, TData, T> encode)
     {
-        using ChatModel chat = new(Folder);
+        using ChatModel? chat = needsTokenizer ? new ChatModel(Folder) : null;
         ConversationEncoder encoder = new(
-            (turns, open) => chat.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
-            chat.Encode,
-            new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = chat.EndOfTextId, VocabularySize = chat.VocabularySize });
+            (turns, open) => chat!.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
+            text => chat!.Encode(text),
+            new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = chat?.EndOfTextId });
         return [.. data.Select(set => Guard(path(set), () => encode(encoder, set)))];
     }
 
     /// <summary>Opens the engine that a request asks for.</summary>
-    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining) => ortTraining is null
-        ? OpenForTraining(start, request.Recompute)
-        : new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute));
+    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
+    {
+        if (ortTraining is null)
+        {
+            return OpenForTraining(start, request.Recompute);
+        }
+        return start.Attention == AttentionReading.Gated
+            ? new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute))
+            : throw new AdapterRefusedException("The engine ort-training trains gated attention alone", Folder, "concat", "gated", "leave --engine out");
+    }
 
     /// <summary>Opens plain ONNX Runtime.</summary>
     public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null)
     {
-        int tokens = start.Parameters.Shape.TokenCount;
-        return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start.Layer, tokens, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start.Layer, tokens));
+        return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start));
     }
 
+    public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
+        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);
 
-    public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
-        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
-
-    /// <summary>Reads an adapter that must be of this model and one that the graphs can compute.</summary>
+    /// <summary>Reads an adapter that must be of this model.</summary>
     public Adapter LoadAdapter(string folder, bool anyBase)
     {
         Adapter adapter = AdapterPackage.Load(folder);
         adapter.RequireFits(Sites, anyBase);
-        return adapter.Config.Attention == "gated"
-            ? adapter
-            : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
+        return adapter;
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false, PreferenceLossOptions? preference = null) =>
-        TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels, Preference = preference }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false, PreferenceLossOptions? preference = null)
+    {
+        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels, Preference = preference };
+        return TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, options).ToBytes();
+    }
 
     private static T Guard<T>(string path, Func<T> encode)
     {

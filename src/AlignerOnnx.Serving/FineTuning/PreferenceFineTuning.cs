@@ -59,7 +59,7 @@ public static class PreferenceFineTuning
         IEvaluation? evaluation = heldPairs is null ? null : new PreferenceEvaluation(heldPairs, request.Options, request.Preference, keptRows);
         TrainingResult result = run.Train(engine, new PreferenceObjective(pairs, request.Options, request.Preference, keptRows), start.Parameters, evaluation, following.Take, cancellation);
         IReadOnlyDictionary<string, double>? measures = result.Evaluation?.Values ?? following.Last;
-        return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0].Report, data.DataHash, Describe(request, reference, keptRows)) with
+        return AdapterSaving.Save(request, model, start, run, result, encoded[0].Report, data.DataHash, Describe(request, reference, keptRows)) with
         {
             PreferenceAccuracy = measures?[PreferenceMeasures.AccuracyName],
             RewardAccuracy = measures?[PreferenceMeasures.RewardAccuracyName],

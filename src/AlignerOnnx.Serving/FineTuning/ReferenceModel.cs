@@ -18,8 +18,7 @@ internal sealed class ReferenceModel : IDisposable
         _modelHash = modelHash;
         Name = folder ?? "base";
         _hash = FileHashes.OfAdapter(folder) ?? "base";
-        int last = model.Architecture.Layers - 1;
-        _adapter = folder is null ? new AdapterStart(last, AdapterParameters.Initial(model.Shape(last, 1), 0)) : AdapterStart.Of(model, model.LoadAdapter(folder, anyBase));
+        _adapter = folder is null ? AdapterStart.Neutral(model) : AdapterStart.Of(model, model.LoadAdapter(folder, anyBase));
     }
 
     /// <summary><c>base</c> or the adapter folder.</summary>
@@ -39,7 +38,7 @@ internal sealed class ReferenceModel : IDisposable
             return kept;
         }
         say?.Invoke($"reference: {Name}; computing the log-probabilities of {rows.Count} answers once");
-        _engine ??= _model.OpenForEvaluation(_adapter.Layer, _adapter.Parameters.Shape.TokenCount);
+        _engine ??= _model.OpenForEvaluation(_adapter);
         IReadOnlyList<float[]> computed = SequenceLogProbabilities.OfTokens(_engine, rows, _adapter.Parameters, batchSize, cancellationToken: cancellation);
         cache.Write(computed);
         return computed;

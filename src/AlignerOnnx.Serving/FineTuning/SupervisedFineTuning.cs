@@ -42,6 +42,6 @@ public static class SupervisedFineTuning
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(encoded[1].Examples, request.Options);
         TrainingResult result = run.Train(engine, new SupervisedObjective(encoded[0].Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");
-        return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0].Report, data.DataHash, recipe);
+        return AdapterSaving.Save(request, model, start, run, result, encoded[0].Report, data.DataHash, recipe);
     }
 }

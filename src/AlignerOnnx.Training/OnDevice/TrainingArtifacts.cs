@@ -52,7 +52,7 @@ public static class TrainingArtifacts
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         OrtCheckpoint checkpoint = StartOf(Architecture.Of(sites, model.Path!), model.Path, options) with { BaseFingerprint = BaseFingerprint.Of(sites, options.StartLayer) };
         OnnxModel training = Graph(model, TrainingGraphKind.Gradient, options);
-        TrainingModelGraph.Apply(training.Graph);
+        TrainingModelGraph.Apply(training.Graph, ArtifactNames.Parameters);
         OnnxModel evaluation = Graph(model, TrainingGraphKind.Evaluation, options);
         start = checkpoint.Parameters;
         dataFiles = [.. DataFiles(training).Union(DataFiles(evaluation))];

@@ -8,10 +8,12 @@ namespace AlignerOnnx.Training;
 internal static class TrainingModelGraph
 {
     /// <summary>Rewrites a gradient graph in place.</summary>
-    public static void Apply(OnnxGraph graph)
+    /// <param name="graph">The graph; the gradient of input p is its value p_gradient.</param>
+    /// <param name="parameters">The inputs that are trained.</param>
+    public static void Apply(OnnxGraph graph, params IReadOnlyList<string> parameters)
     {
         Value reset = graph.AddInput(ArtifactNames.ResetFlag, Declare(DataType.Bool, 1));
-        foreach (string name in ArtifactNames.Parameters)
+        foreach (string name in parameters)
         {
             Value parameter = graph.Find(name)!;
             Value gradient = graph.Find($"{name}_gradient")!;
