@@ -9,9 +9,9 @@ namespace AlignerOnnx.Cli;
 internal sealed class TrainDpoCommand : AlignerCommand
 {
     private static readonly PreferenceRequest StandardRequest = new() { Model = "", Data = "", Output = "" };
-    private static readonly PreferenceOptions Standard = StandardRequest.Preference;
+    private static readonly PreferenceOptions Standard = PreferenceRequest.RecipeLoss;
 
-    private readonly TrainingArguments _arguments = new(new TrainingOptions(), "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.");
+    private readonly TrainingArguments _arguments = new(PreferenceRequest.Recipe, "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.");
     private readonly Option<string?> _reference = new("--reference") { Description = "The adapter folder that rewards are relative to; without it the base model, also with --from.", HelpName = "ADAPTER" };
     private readonly Option<PreferenceLossKind> _loss = CommonOptions.Choice("--loss", "What is made of the difference of rewards: sigmoid (DPO) or its distance to a target (IPO).", Standard.Loss.Kind);
     private readonly Option<double> _beta = CommonOptions.Number("--beta", "How firmly the adapter is held to the reference.", Standard.Loss.Beta, least: 1e-6, most: 100);

@@ -1,3 +1,4 @@
+using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Serving;
@@ -5,10 +6,16 @@ namespace AlignerOnnx.Serving;
 /// <summary>What <see cref="PreferenceFineTuning"/> is to train.</summary>
 public sealed record PreferenceRequest : FineTuningRequest
 {
-    /// <summary>Makes a request.</summary>
-    public PreferenceRequest()
-    {
-    }
+    /// <summary>
+    /// The recipe that was found on the embedded model: many small batches with a warm-up and a cosine, the supervised term, and the model's own conversations kept. See docs/training.md.
+    /// </summary>
+    public static TrainingOptions Recipe { get; } = new() { Steps = 150, BatchSize = 8, LearningRate = 0.05, WarmUpSteps = 15, Schedule = LearningRateShape.Cosine };
+
+    /// <summary>The loss of the <see cref="Recipe"/>.</summary>
+    public static PreferenceOptions RecipeLoss { get; } = new() { Loss = new PreferenceLossOptions { Beta = 1 }, SupervisedWeight = 3, KeptWeight = 3 };
+
+    /// <summary>Makes a request of the <see cref="Recipe"/>.</summary>
+    public PreferenceRequest() => Options = Recipe;
 
     /// <summary>Makes a request of what all methods of training take.</summary>
     /// <param name="common">It.</param>
@@ -27,5 +34,5 @@ public sealed record PreferenceRequest : FineTuningRequest
     public int OwnConversations { get; init; } = 128;
 
     /// <summary>The loss.</summary>
-    public PreferenceOptions Preference { get; init; } = new();
+    public PreferenceOptions Preference { get; init; } = RecipeLoss;
 }
