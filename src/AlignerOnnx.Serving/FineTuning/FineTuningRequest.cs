@@ -75,6 +75,9 @@ public sealed record OrtTrainingOptions(IReadOnlyList<string> Program, string? L
 public sealed record FineTuningReport(
     string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data)
 {
+    /// <summary>Seconds from the start of the process to the start of the first training step.</summary>
+    public double FirstStepSeconds { get; init; }
+
     /// <summary>Share of pairs whose preferred answer is the more probable one: of the evaluation's pairs where there are some, else of the last step's; null for supervised training.</summary>
     public double? PreferenceAccuracy { get; init; }
 
