@@ -49,6 +49,9 @@ public sealed class ChatModel : IDisposable
     /// <summary>How many token numbers the model knows, as its configuration says.</summary>
     public int VocabularySize => _config.VocabularySize;
 
+    /// <summary>The token that ends a text, as the model's configuration says; of several, the first; null where it names none.</summary>
+    public int? EndOfTextId => _config.EndOfTextId;
+
     /// <summary>The inputs that an adapter may set; empty for a model that is not patched.</summary>
     public IReadOnlyList<Slot> Slots { get; }
 

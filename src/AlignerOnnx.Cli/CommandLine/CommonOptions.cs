@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
+using System.Text.Json;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.Training;
 
@@ -50,6 +51,34 @@ internal static class CommonOptions
 
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
+
+    public static Option<LossOn> LossOn() =>
+        Choice("--loss-on", "Which tokens of conversations are learnt: every answer, the last one only, or all with the prompts.", Training.LossOn.Answers);
+
+    public static Option<PromptStyle> PromptStyle() =>
+        Choice("--prompt-style", "How rows of instruction, input and output are put to the model: through its chat template, or as Alpaca's text.", Training.PromptStyle.Chat);
+
+    /// <summary>One of the names of an enumeration, written in small letters with hyphens.</summary>
+    public static Option<T> Choice<T>(string name, string description, T standard)
+        where T : struct, Enum
+    {
+        Dictionary<string, T> choices = Enum.GetValues<T>().ToDictionary(value => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString()), StringComparer.OrdinalIgnoreCase);
+        return new(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', choices.Keys),
+            DefaultValueFactory = _ => standard,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[^1].Value;
+                if (!choices.TryGetValue(text, out T value))
+                {
+                    result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", choices.Keys)}.");
+                }
+                return value;
+            },
+        };
+    }
 
     public static Option<string?> OrtTrainingLibrary() =>
         new("--ort-training-library") { Description = $"The native ONNX Runtime built with training; without it, what {OrtTrainingLibraryFile.PathVariable} names, or what the build put beside the tool.", HelpName = "FILE" };

@@ -35,6 +35,8 @@ internal sealed class TrainingArguments
     private readonly Option<int> _seed = CommonOptions.Seed();
     private readonly Option<BatchOrder> _order = new("--order") { Description = "The order of rows: a new random one in each epoch, or the file's.", DefaultValueFactory = _ => BatchOrder.Shuffled };
     private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
+    private readonly Option<LossOn> _lossOn = CommonOptions.LossOn();
+    private readonly Option<PromptStyle> _promptStyle = CommonOptions.PromptStyle();
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
     private readonly Option<string> _engine = CommonOptions.Engine();
     private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
@@ -62,7 +64,7 @@ internal sealed class TrainingArguments
         command.Validators.Add(RequireEveryLayer);
         command.Arguments.Add(_model);
         foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _attention, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
-            _tokenScale, _seed, _order, _maximumLength, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
+            _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
         {
             command.Options.Add(option);
         }
@@ -77,6 +79,8 @@ internal sealed class TrainingArguments
         From = parsed.GetValue(_from),
         AnyBase = parsed.GetValue(_anyBase),
         MaximumLength = parsed.GetValue(_maximumLength),
+        LossOn = parsed.GetValue(_lossOn),
+        PromptStyle = parsed.GetValue(_promptStyle),
         Recompute = parsed.GetValue(_recompute),
         CheckpointInterval = parsed.GetValue(_checkpointEvery),
         Resume = parsed.GetValue(_resume),

@@ -30,7 +30,7 @@ public static class AdapterEvaluation
         ConversationDataSet data = ConversationDataSet.Read(dataPath);
         FrozenModel model = new(modelPath);
         Adapter[] loaded = [.. adapters.Select(folder => model.LoadAdapter(folder, anyBase))];
-        EncodedDataSet encoded = model.Encode(maximumLength, data)[0];
+        EncodedDataSet encoded = model.Encode(maximumLength, LossOn.Answers, data)[0];
 
         List<AdapterLoss> results = [Loss(null, AdapterStart.Neutral(model))];
         foreach ((string folder, Adapter adapter) in adapters.Zip(loaded))

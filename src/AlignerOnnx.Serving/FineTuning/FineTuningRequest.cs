@@ -26,6 +26,12 @@ public record FineTuningRequest
     /// <summary>The longest row in tokens, 2 or more. Default 512.</summary>
     public int MaximumLength { get; init; } = 512;
 
+    /// <summary>Which tokens of conversations are learnt. Default every answer.</summary>
+    public LossOn LossOn { get; init; } = LossOn.Answers;
+
+    /// <summary>How rows of instruction, input and output are put to the model. Default as a conversation.</summary>
+    public PromptStyle PromptStyle { get; init; } = PromptStyle.Chat;
+
     /// <summary>Whether the backward pass computes activations again rather than keep them: less memory, more time, the same numbers.</summary>
     public bool Recompute { get; init; }
 

@@ -50,15 +50,16 @@ internal sealed class FrozenModel
     /// <summary>
     /// Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed, and not at all for rows of token ids: those need no tokenizer.
     /// </summary>
-    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, params IReadOnlyList<ConversationDataSet> data)
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)
     {
+        bool needsTokenizer = data.Any(set => set.Rows.Any(row => row is not TokenRow));
         Lazy<ChatModel> chat = new(() => new ChatModel(Folder));
         try
         {
             ConversationEncoder encoder = new(
                 (turns, open) => chat.Value.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
                 text => chat.Value.Encode(text),
-                new EncodingOptions { MaximumLength = maximumLength });
+                new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = needsTokenizer ? chat.Value.EndOfTextId : null });
             return [.. data.Select(set => Encode(encoder, set))];
         }
         finally

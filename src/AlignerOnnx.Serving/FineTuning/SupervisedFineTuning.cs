@@ -23,11 +23,12 @@ public static class SupervisedFineTuning
         request.Options.Check();
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
-        ConversationDataSet data = ConversationDataSet.Read(request.Data);
-        ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation);
+        DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
+        ConversationDataSet data = ConversationDataSet.Read(request.Data, reading);
+        ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation, reading);
         FrozenModel model = new(request.Model);
         AdapterStart start = AdapterStart.Of(model, request);
-        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
+        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, request.LossOn, held is null ? [data] : [data, held]);
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
@@ -35,7 +36,7 @@ public static class SupervisedFineTuning
         {
             Model = model.ComputeHash(cancellation: default),
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
-            Options = RunOptions.Of(request.Options, new { request.MaximumLength, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
+            Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
         });
         using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining);
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(encoded[1].Examples, request.Options);
