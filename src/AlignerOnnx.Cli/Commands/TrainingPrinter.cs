@@ -32,6 +32,7 @@ internal static class TrainingPrinter
         {
             output.Line(Text($"  evaluation loss   {loss:F4} (step {made.BestStep})"));
         }
+        output.Line(Text($"  first step after  {made.FirstStepSeconds:F1} s"));
         output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
         output.Line($"  metrics           {made.Run}");
     }

@@ -37,6 +37,9 @@ internal static class AdapterSaving
         run.Complete();
         return new FineTuningReport(
             Path.GetFullPath(request.Output), run.Folder, result.Losses.Count, best, result.FinalLoss, result.Evaluation?.Loss, result.PeakMemoryBytes,
-            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report);
+            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report)
+        {
+            FirstStepSeconds = run.FirstStepSeconds,
+        };
     }
 }
