@@ -53,6 +53,10 @@ public static class TrainingGraph
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
         (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
         (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
+        if (options?.Runtime == TrainingRuntime.OnnxRuntimeTraining)
+        {
+            EmbeddingLowering.Apply(model.Graph);
+        }
         if (options?.Runtime == TrainingRuntime.AlignerKernels)
         {
             model.RequireOpset(KernelOperators.Domain, 1);
