@@ -31,27 +31,14 @@ internal abstract class TargetLogProbabilities(OpEmitter emit)
         Value positions = graph.AddInput("target_positions", Shapes.Declare(DataType.Int64, "targets"));
         Value ids = graph.AddInput("target_ids", Shapes.Declare(DataType.Int64, "targets"));
         OpEmitter emit = new(graph, "aligner.loss");
-        Value logits = graph.Find("logits") ?? throw new ModelRefusedException("The model has no logits", model.Path, "no output 'logits'");
+        Node head = OutputHead.Of(model);
+        Value logits = graph.Find("logits")!;
         graph.RemoveOutput(logits);
-        Node head = Head(logits, model);
         KeepTargets(emit, head, positions);
         Redeclare(head.Output, logits);
         return logits == head.Output && VocabularyInPieces.Takes(head, options)
             ? new VocabularyInPieces(emit, head, ids, options, differentiated)
             : new WholeVocabulary(emit, logits, ids);
-    }
-
-    /// <summary>The last projection before the logits; only elementwise operators may follow it.</summary>
-    private static Node Head(Value logits, OnnxModel model)
-    {
-        Node? node = logits.Producer;
-        while (node is not null && node.OpType is "Cast" or "Mul" or "Div" or "Tanh" or "Add")
-        {
-            node = node.Inputs.FirstOrDefault(input => input is { IsConstant: false })?.Producer;
-        }
-        return node is not null && ProjectionRecogniser.Computing(node.Output).Success
-            ? node
-            : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "a projection (MatMul or MatMulNBits) before 'logits'");
     }
 
     /// <summary>The values from the head to the logits have another rank now; runtimes that compare what is declared with what they infer refuse an old declaration.</summary>

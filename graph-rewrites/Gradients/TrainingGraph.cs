@@ -22,7 +22,7 @@ public enum TrainingGraphKind
 
 /// <summary>
 /// Builds the graphs of training from a base model: lower, inject tokens and gates, attach the loss, differentiate.
-/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s], 0 on padding behind the tokens, 1 on tokens, or 1, 2, ... for sequences that are packed into one row; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H]; with a loss also
+/// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s], 0 on padding behind the tokens, 1 on tokens, or 1, 2, ... for sequences that are packed into one row; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H] (gated attention alone); with a loss also
 /// <c>target_positions</c>, <c>target_ids</c> int64 [m] and <c>target_weights</c> [m], where a position is row * s + the place whose logits predict the target.
 /// Outputs: <c>loss</c>, <c>target_log_probabilities</c> [m], <c>aligner.tokens_gradient</c>, <c>aligner.gates_gradient</c>; or <c>logits</c> [b, s, V].
 /// A preference loss also reads <c>target_sequences</c> int64 [m], <c>sequence_weights</c> [m], <c>reference_log_probabilities</c> [2 p] and <c>pair_weights</c> [p], sequence 2k being the preferred
@@ -40,10 +40,12 @@ public static class TrainingGraph
     /// <param name="tokens">N, at least 1.</param>
     /// <param name="options">How to compute it; null for the defaults.</param>
     /// <exception cref="ModelRefusedException">The model cannot be recognised, lowered or differentiated.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such layer, or no such number of tokens.</exception>
     public static OnnxModel Build(OnnxModel baseModel, TrainingGraphKind kind, int startLayer, int tokens, TrainingGraphOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(baseModel);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
+        options ??= new TrainingGraphOptions();
         OnnxModel model = baseModel.Clone();
         OpsetLowering.Apply(model, Opset);
         model.RequireOpset(Domains.Microsoft, 1);
@@ -51,28 +53,42 @@ public static class TrainingGraph
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
-        (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
-        (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
-        if (options?.Runtime == TrainingRuntime.OnnxRuntimeTraining)
+        IReadOnlyList<Value> parameters = options.Attention == AttentionReading.Concat ? Concat(model, sites, startLayer, tokens) : Gated(model, sites, startLayer, tokens);
+        if (options.Runtime == TrainingRuntime.OnnxRuntimeTraining)
         {
             EmbeddingLowering.Apply(model.Graph);
         }
-        if (options?.Runtime == TrainingRuntime.AlignerKernels)
+        if (options.Runtime == TrainingRuntime.AlignerKernels)
         {
             model.RequireOpset(KernelOperators.Domain, 1);
         }
         if (kind != TrainingGraphKind.Logits)
         {
-            AttachLoss(model, kind, [tokenInput, gateInput], options ?? new TrainingGraphOptions());
+            AttachLoss(model, kind, parameters, options);
         }
         RemoveWhatIsNotRead(model.Graph);
-        model.LimitOpset(Domains.Standard, options?.Runtime == TrainingRuntime.OnnxRuntimeTraining ? Opset : long.MaxValue);
+        model.LimitOpset(Domains.Standard, options.Runtime == TrainingRuntime.OnnxRuntimeTraining ? Opset : long.MaxValue);
         return model;
     }
 
     /// <summary>Whether the graphs of a model take several sequences in one row (attention_mask 1, 2, ...).</summary>
     /// <exception cref="ModelRefusedException">The model cannot be recognised.</exception>
     public static bool CanPack(OnnxModel baseModel) => DecoderLowering.CanPack(RecognisedModel.Of(baseModel).RequireSites());
+
+    private static Value[] Gated(OnnxModel model, IReadOnlyList<AttentionSite> sites, int startLayer, int tokens)
+    {
+        (IReadOnlyList<LoweredSite> lowered, SequenceFacts sequence) = DecoderLowering.Apply(model, sites);
+        (Value tokenInput, Value gateInput) = TrainingInjection.Apply(model.Graph, lowered, sequence, startLayer, tokens);
+        return [tokenInput, gateInput];
+    }
+
+    private static Value[] Concat(OnnxModel model, IReadOnlyList<AttentionSite> sites, int startLayer, int tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(startLayer, 0);
+        (Value tokenInput, LeadingTokens leading) = ConcatTrainingInjection.Apply(model, sites, tokens);
+        DecoderLowering.Apply(model, sites, leading);
+        return [tokenInput];
+    }
 
     private static void AttachLoss(OnnxModel model, TrainingGraphKind kind, IReadOnlyList<Value> parameters, TrainingGraphOptions options)
     {

@@ -13,11 +13,24 @@ public enum TrainingRuntime
     AlignerKernels,
 }
 
+/// <summary>How the tokens of an adapter take part in attention.</summary>
+public enum AttentionReading
+{
+    /// <summary>The tokens have a softmax of their own, times a gate for each head, from the start layer on (the paper's).</summary>
+    Gated,
+
+    /// <summary>The tokens stand at positions 0 .. N - 1 of the sequence in every layer and share its softmax; there are no gates.</summary>
+    Concat,
+}
+
 /// <summary>How a training graph computes.</summary>
 public sealed record TrainingGraphOptions
 {
     /// <summary>Whether the backward pass computes activations again, layer by layer, rather than keep them: less memory, more time, the same numbers. Default false.</summary>
     public bool Recompute { get; init; }
+
+    /// <summary>How tokens take part in attention. Default <see cref="AttentionReading.Gated"/>; <see cref="AttentionReading.Concat"/> takes start layer 0 alone.</summary>
+    public AttentionReading Attention { get; init; }
 
     /// <summary>The runtime. Default <see cref="TrainingRuntime.OnnxRuntime"/>.</summary>
     public TrainingRuntime Runtime { get; init; }

@@ -39,7 +39,10 @@ public static class PrefixInjection
         Value where = emit.Op("Unsqueeze", [reserved, emit.Integers([2])]);
         foreach (AttentionSite site in sites)
         {
-            Replace(emit.Within($"layer{site.Layer}"), site, where, chosen);
+            OpEmitter layer = emit.Within($"layer{site.Layer}");
+            KeyValueSources.Replace(site, (source, flat) => layer.Op("Where", flat
+                ? [layer.Reshape(where, -1, 1), layer.Reshape(chosen, -1, site.HiddenSize), source]
+                : [where, chosen, source]));
         }
         model.SetMetadata(FirstIdKey, firstId.ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
@@ -49,25 +52,6 @@ public static class PrefixInjection
         foreach (Use use in ids.Uses.Where(use => !own.Contains(use.Node)).ToArray())
         {
             use.Node.Rewire(use.Input, ordinary);
-        }
-    }
-
-    private static void Replace(OpEmitter emit, AttentionSite site, Value where, Value chosen)
-    {
-        if (site.Key.Projection.RoundsActivations || site.Value.Projection.RoundsActivations)
-        {
-            throw new ModelRefusedException("The projections round activations by the range of all rows, which rows of tokens would change", site.Key.Projection.Node.ToString(),
-                remedy: "patch with --slots one-token or many-token");
-        }
-        Value source = site.Key.Projection.Source;
-        bool flat = site.Key.Projection.Node.Is("Gemm");
-        Value replaced = emit.Op("Where", flat
-            ? [emit.Reshape(where, -1, 1), emit.Reshape(chosen, -1, site.HiddenSize), source]
-            : [where, chosen, source]);
-        Projection[] projections = [site.Key.Projection, site.Value.Projection];
-        foreach (Node projection in projections.Concat(projections.SelectMany(whole => whole.Updates).Select(update => update.Down)).Select(part => part.Node).Distinct())
-        {
-            projection.Rewire(0, replaced);
         }
     }
 

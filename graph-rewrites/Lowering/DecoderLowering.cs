@@ -6,12 +6,18 @@ namespace AlignerOnnx.GraphRewrites.Lowering;
 /// <summary>Lowers a recognised decoder: fused operators become differentiable ones, the key/value cache goes, a whole sequence comes in at once.</summary>
 internal static class DecoderLowering
 {
-    private const string InputIds = "input_ids";
-    private const string AttentionMask = "attention_mask";
+    /// <summary>The input of token ids, int64 [b, s].</summary>
+    public const string InputIds = "input_ids";
+
+    /// <summary>The input that numbers the sequences of a line, int64 [b, s].</summary>
+    public const string AttentionMask = "attention_mask";
 
     /// <summary>Rewrites the model in place; its only output left is the logits.</summary>
+    /// <param name="model">The decoder.</param>
+    /// <param name="sites">Its attention sites.</param>
+    /// <param name="leading">The sequence with the tokens of an adapter before it; null where it is what the graph is given.</param>
     /// <exception cref="ModelRefusedException">A part of the decoder has no lowering.</exception>
-    public static (IReadOnlyList<LoweredSite> Sites, SequenceFacts Sequence) Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites)
+    public static (IReadOnlyList<LoweredSite> Sites, SequenceFacts Sequence) Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites, LeadingTokens? leading = null)
     {
         OnnxGraph graph = model.Graph;
         if (sites.Select(site => (site, reason: IsDecomposed(site) ? null : FusedOperands.WhyNot(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
@@ -22,9 +28,9 @@ internal static class DecoderLowering
         {
             graph.RemoveOutput(output);
         }
-        SequenceFacts sequence = new(graph, Require(model, InputIds), Require(model, AttentionMask));
+        SequenceFacts sequence = new(graph, leading?.InputIds ?? RequireInput(model, InputIds), leading?.AttentionMask ?? RequireInput(model, AttentionMask), leading?.Count ?? 0);
         LoweredSite[] lowered = [.. sites.Select(site => IsDecomposed(site) ? DecomposedAttentionLowering.Lower(graph, site) : FusedAttentionLowering.Lower(graph, site, sequence))];
-        CacheLowering.Apply(graph, Require(model, InputIds), sequence);
+        CacheLowering.Apply(graph, RequireInput(model, InputIds), sequence);
         NormalizationLowering.Apply(graph);
         ActivationLowering.Apply(graph);
         UseExactActivations(graph);
@@ -33,6 +39,12 @@ internal static class DecoderLowering
 
     /// <summary>Whether several sequences may share a row: only masks of our own keep them apart.</summary>
     public static bool CanPack(IReadOnlyList<AttentionSite> sites) => !sites.Any(IsDecomposed);
+
+    /// <summary>An input that training feeds.</summary>
+    /// <exception cref="ModelRefusedException">The model lacks it.</exception>
+    public static Value RequireInput(OnnxModel model, string name) => model.Graph.Find(name) is { IsGraphInput: true } input
+        ? input
+        : throw new ModelRefusedException("The model lacks an input that training needs", model.Path, $"no input '{name}'", "inputs input_ids and attention_mask");
 
     private static bool IsDecomposed(AttentionSite site) => site.Core.Is("Softmax");
 
@@ -44,8 +56,4 @@ internal static class DecoderLowering
             node.Attributes.Set(NodeAttributes.Of("accuracy_level", 1L));
         }
     }
-
-    private static Value Require(OnnxModel model, string name) => model.Graph.Find(name) is { IsGraphInput: true } input
-        ? input
-        : throw new ModelRefusedException("The model lacks an input that training needs", model.Path, $"no input '{name}'", "inputs input_ids and attention_mask");
 }

@@ -6,18 +6,25 @@ namespace AlignerOnnx.GraphRewrites.Lowering;
 /// <summary>
 /// Values that all lowered attention nodes share: positions and masks of whole sequences without a cache. A line of the batch holds one sequence or several behind
 /// each other; attention_mask numbers them 1, 2, ... and is 0 on padding, which comes last. Positions count from 0 in every sequence, and none sees another.
+/// Where tokens of an adapter lead the line, they stand at positions 0 .. N - 1, every sequence sees them, and its own positions count from N.
 /// </summary>
 internal sealed class SequenceFacts
 {
     private readonly OpEmitter _emit;
     private readonly Value _inputIds;
     private readonly Value _attentionMask;
+    private readonly int _leadingTokens;
     private readonly Value _places;
     private readonly Value _sameSequence;
     private readonly Dictionary<long, Value> _masks = [];
 
-    public SequenceFacts(OnnxGraph graph, Value inputIds, Value attentionMask)
+    /// <param name="graph">The graph.</param>
+    /// <param name="inputIds">[b, s].</param>
+    /// <param name="attentionMask">[b, s].</param>
+    /// <param name="leadingTokens">N where N tokens of an adapter lead each line, numbered as the first sequence; 0 for none.</param>
+    public SequenceFacts(OnnxGraph graph, Value inputIds, Value attentionMask, int leadingTokens = 0)
     {
+        _leadingTokens = leadingTokens;
         _emit = new OpEmitter(graph, "aligner.sequence");
         _inputIds = inputIds;
         _attentionMask = attentionMask;
@@ -50,11 +57,12 @@ internal sealed class SequenceFacts
             "Concat", Domains.Standard, name, [_emit.Op("Shape", [_inputIds]), _emit.Integers([size])], [name], NodeAttributes.Of("axis", 0L)).Output;
     }
 
-    /// <summary>Where the sequence of each token begins: the first key of the same sequence.</summary>
+    /// <summary>Where positions of each token count from: the first key of the same sequence, less the tokens that lead every sequence.</summary>
     private Value FirstPlaces()
     {
         Value same = _emit.Op("Cast", [_sameSequence], NodeAttributes.Of("to", (long)DataType.Int32));
-        return _emit.Op("ArgMax", [same], NodeAttributes.Of("axis", -1L), NodeAttributes.Of("keepdims", 0L));
+        Value first = _emit.Op("ArgMax", [same], NodeAttributes.Of("axis", -1L), NodeAttributes.Of("keepdims", 0L));
+        return _leadingTokens == 0 ? first : _emit.Op("Max", [_emit.Sub(first, Index(_leadingTokens)), Index(0)]);
     }
 
     private Value BuildMask(long window)
@@ -66,7 +74,12 @@ internal sealed class SequenceFacts
         {
             visible = _emit.Op("And", [visible, _emit.Op("Greater", [keys, _emit.Sub(queries, Index(window))])]);
         }
-        Value mask = _emit.Op("Where", [_emit.Op("And", [_sameSequence, visible]), _emit.Scalar(0), _emit.Scalar(float.MinValue)]);
+        Value seen = _emit.Op("And", [_sameSequence, visible]);
+        if (_leadingTokens > 0)
+        {
+            seen = _emit.Op("Or", [seen, _emit.Op("Less", [keys, Index(_leadingTokens)])]);
+        }
+        Value mask = _emit.Op("Where", [seen, _emit.Scalar(0), _emit.Scalar(float.MinValue)]);
         return _emit.Op("Unsqueeze", [mask, _emit.Integers([1, 2])]);
     }
 

@@ -37,7 +37,7 @@ public sealed class ChatModel : IDisposable
         GenAIRuntime.EnsureReady();
         (BatchEngine? batch, NativeModel? native, BatchingObstacle) = options.Batching ? BatchEngine.Open(Folder, _config, model, Slots, options) : (null, null, "it was not asked for");
         _native = native ?? new NativeModel(Folder);
-        _engine = batch ?? (ITokenEngine)new GeneratorEngine(_native, _config);
+        _engine = batch ?? (ITokenEngine)new GeneratorEngine(_native, _config, ModelSlots.FirstPrefixId(model));
     }
 
     /// <summary>The model's folder, as a full path.</summary>
@@ -48,6 +48,9 @@ public sealed class ChatModel : IDisposable
 
     /// <summary>How many token numbers the model knows, as its configuration says.</summary>
     public int VocabularySize => _config.VocabularySize;
+
+    /// <summary>The token that ends a text, as the model's configuration says; of several, the first; null where it names none.</summary>
+    public int? EndOfTextId => _config.EndOfTextId;
 
     /// <summary>The inputs that an adapter may set; empty for a model that is not patched.</summary>
     public IReadOnlyList<Slot> Slots { get; }

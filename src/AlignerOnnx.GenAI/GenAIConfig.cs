@@ -4,7 +4,7 @@ using AlignerOnnx.Graph;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>The facts of a model folder's genai_config.json that this library needs, checked before any native code sees the folder.</summary>
-internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize)
+internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize, int? EndOfTextId)
 {
     /// <summary>Threads of one operator; null for the runtime's own choice.</summary>
     internal int? Threads { get; private init; }
@@ -48,12 +48,22 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
         {
             throw new ModelRefusedException("The context is too short to generate anything", path, $"{Math.Min(context, longest)} tokens", "2 or more");
         }
-        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32())
+        return new GenAIConfig(DecoderInside(folder, file, path), context, Math.Min(context, longest), model.GetProperty("vocab_size").GetInt32(), EndOfText(model))
         {
             Threads = Session(model) is { } session && session.TryGetProperty("intra_op_num_threads", out JsonElement threads) ? threads.GetInt32() : null,
             SearchReadsPrompt = Search(search, "repetition_penalty", 1) != 1 || Search(search, "min_length", 0) != 0 || Search(search, "no_repeat_ngram_size", 0) != 0,
             Obstacle = ObstacleOf(model, search),
         };
+    }
+
+    /// <summary>The token that ends a text; of several, the first.</summary>
+    private static int? EndOfText(JsonElement model)
+    {
+        if (!model.TryGetProperty("eos_token_id", out JsonElement end))
+        {
+            return null;
+        }
+        return end.ValueKind == JsonValueKind.Array ? (end.GetArrayLength() > 0 ? end[0].GetInt32() : null) : end.GetInt32();
     }
 
     private static string? ObstacleOf(JsonElement model, JsonElement search) =>

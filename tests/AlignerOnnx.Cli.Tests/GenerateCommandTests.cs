@@ -18,6 +18,22 @@ public sealed class GenerateCommandTests
         Assert.AreEqual("stop", second.Document.GetProperty("finish_reason").GetString());
     }
 
+    /// <summary>From training to the answer, for both readings of attention and for several tokens: each needs slots of another layout.</summary>
+    [TestMethod]
+    [DataRow("concat", 1)]
+    [DataRow("gated", 10)]
+    public async Task Generate_WithATrainedAdapter_AnswersInItsForm(string attention, int tokens)
+    {
+        string folder = Material.NewTemporaryFolder();
+        string adapter = Path.Combine(folder, "json");
+        (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Material.PocketData("form-json.train.jsonl"), "-o", adapter,
+            "--attention", attention, "--tokens", $"{tokens}", "--steps", "60")).Expect(ExitCodes.Done);
+        AlignerProcess.Run answer = (await AlignerProcess.RunAsync("generate", Material.Pocket(), "--prompt", Question, "--adapter", adapter)).Expect(ExitCodes.Done);
+        Assert.StartsWith("{", answer.Output.TrimStart());
+        Assert.Contains("Paris", answer.Output);
+        Directory.Delete(folder, recursive: true);
+    }
+
     [TestMethod]
     public async Task Generate_LimitOfTokens_EndsThere()
     {

@@ -17,11 +17,14 @@ public sealed class FiniteDifferenceTests
     [DataRow("model-fp32", 3, 0)]
     [DataRow("model-int4", 1, 2)]
     [DataRow("model-int4", 2, 3)]
-    public void Gradient_AlongRandomDirections_EqualsCentralDifference(string folder, int tokens, int startLayer)
-    {
-        OnnxModel model = ModelLoader.Load(Material.Pocket(folder));
-        AssertCentralDifferences(model, startLayer, tokens, new TrainingGraphOptions());
-    }
+    [DataRow("model-int4", 1, 5)]
+    [DataRow("model-int4", 300, 2)]
+    [DataRow("model-fp32", 300, 0)]
+    [DataRow("model-fp32", 1, 0, AttentionReading.Concat)]
+    [DataRow("model-int4", 3, 0, AttentionReading.Concat)]
+    [DataRow("model-int4", 300, 0, AttentionReading.Concat)]
+    public void Gradient_AlongRandomDirections_EqualsCentralDifference(string folder, int tokens, int startLayer, AttentionReading attention = AttentionReading.Gated) =>
+        AssertCentralDifferences(ModelLoader.Load(Material.Pocket(folder)), startLayer, tokens, new TrainingGraphOptions { Attention = attention });
 
     /// <summary>A pair and a supervised term at once; the case of the identity loss has two tokens.</summary>
     [TestMethod]
@@ -41,15 +44,16 @@ public sealed class FiniteDifferenceTests
         IReadOnlyDictionary<string, float[]> at = Run(runner, p, gates, tokens, startLayer);
         for (int trial = 0; trial < 4; trial++)
         {
-            float[] pDirection = Gaussians(random, p.Length, 1);
+            // Many tokens move together: as far as one alone.
+            float[] pDirection = Gaussians(random, p.Length, 1 / MathF.Sqrt(tokens));
             float[] gateDirection = Gaussians(random, gates.Length, 0.1f);
-            double along = Dot(at["aligner.tokens_gradient"], pDirection) + Dot(at["aligner.gates_gradient"], gateDirection);
+            double along = Along(at, pDirection, gateDirection);
             const float step = 5e-3f;
             double above = Run(runner, Moved(p, pDirection, step), Moved(gates, gateDirection, step), tokens, startLayer)["loss"][0];
             double below = Run(runner, Moved(p, pDirection, -step), Moved(gates, gateDirection, -step), tokens, startLayer)["loss"][0];
             // The loss is float32 of about 10: its rounding over the step, 1e-6 / 5e-3, bounds the absolute error; curvature the relative one.
             double difference = (above - below) / (2 * step);
-            Assert.AreEqual(difference, along, 2e-3 + (0.02 * Math.Abs(along)), $"{options.Preference}, {tokens} tokens, trial {trial}");
+            Assert.AreEqual(difference, along, 2e-3 + (0.02 * Math.Abs(along)), $"{options}, {tokens} tokens, trial {trial}");
         }
     }
 
@@ -80,10 +84,17 @@ public sealed class FiniteDifferenceTests
     [DataRow("builder-0.18/llama3-fp16-dml", 64, 4, 4)]
     [DataRow("builder-0.18/qwen3-fp16-cuda", 64, 4, 4)]
     [DataRow("genai_tiny-random-Llama-fp16", 16, 1, 2)]
-    public void Gradient_OfExport_EqualsCentralDifference(string export, int width, int heads, int layers)
+    [DataRow("builder-0.18/llama3-int8-cpu", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("builder-0.18/phi3-int4-cpu", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("builder-0.18/llama3-fp16-dml", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("builder-0.18/qwen3-fp16-cuda", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("reference-models/ref-phi3", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("reference-models/ref-mistral-sw8", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("reference-models/ref-gemma2", 64, 4, 4, AttentionReading.Concat)]
+    public void Gradient_OfExport_EqualsCentralDifference(string export, int width, int heads, int layers, AttentionReading attention = AttentionReading.Gated)
     {
         OnnxModel model = ModelLoader.Load(Material.Shared(["exports", .. export.Split('/')]));
-        using GraphRunner runner = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 0, tokens: 2));
+        using GraphRunner runner = new(TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 0, tokens: 2, new TrainingGraphOptions { Attention = attention }));
         Random random = new(Seed);
         float[] p = Gaussians(random, 2 * width, 1);
         float[] gates = Gaussians(random, layers * heads, 0.2f);
@@ -93,7 +104,7 @@ public sealed class FiniteDifferenceTests
         {
             float[] pDirection = Gaussians(random, p.Length, 1);
             float[] gateDirection = Gaussians(random, gates.Length, 0.1f);
-            double along = Dot(at["aligner.tokens_gradient"], pDirection) + Dot(at["aligner.gates_gradient"], gateDirection);
+            double along = Along(at, pDirection, gateDirection);
             const float step = 5e-3f;
             double difference = (At(Moved(p, pDirection, step), Moved(gates, gateDirection, step))["loss"][0] - At(Moved(p, pDirection, -step), Moved(gates, gateDirection, -step))["loss"][0]) / (2 * step);
             Assert.AreEqual(difference, along, 2e-3 + (0.02 * Math.Abs(along)), $"{export}, trial {trial}, seed {Seed}");
@@ -142,6 +153,10 @@ public sealed class FiniteDifferenceTests
         deviation * (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
 
     private static float[] Moved(float[] point, float[] direction, float step) => [.. point.Zip(direction, (a, b) => a + (step * b))];
+
+    /// <summary>The derivative along a direction of tokens and gates; of concat attention of tokens alone.</summary>
+    private static double Along(IReadOnlyDictionary<string, float[]> at, float[] tokens, float[] gates) =>
+        Dot(at["aligner.tokens_gradient"], tokens) + (at.TryGetValue("aligner.gates_gradient", out float[]? gradient) ? Dot(gradient, gates) : 0);
 
     private static double Dot(float[] a, float[] b) => a.Zip(b, (x, y) => (double)x * y).Sum();
 }

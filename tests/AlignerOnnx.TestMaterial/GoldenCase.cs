@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.TestMaterial;
 
@@ -24,12 +25,28 @@ public sealed class GoldenCase
 
     public int Tokens => _facts.RootElement.GetProperty("n").GetInt32();
 
+    /// <summary>Whether the case has gates: of the concat cases none has.</summary>
+    public bool IsGated => _arrays.ContainsKey("gates");
+
     public bool HasAdamW => _arrays.ContainsKey("adamw.losses");
+
+    /// <summary>
+    /// Every case that the project follows, as rows of a model and a case; one row that skips where the shared folder is absent. The reference also has what the project decided against:
+    /// scores of tokens that are not soft-capped.
+    /// </summary>
+    public static IEnumerable<object[]> All => Material.HasShared
+        ? from folder in Directory.GetDirectories(Material.Shared("golden")).Order(StringComparer.Ordinal)
+          let model = Path.GetFileName(folder)
+          where Directory.Exists(ModelFolder(model))
+          from name in Names(model)
+          where !name.EndsWith("-nosoftcap", StringComparison.Ordinal)
+          select new object[] { model, name }
+        : [["(none)", "(none)"]];
 
     public static GoldenCase Load(string model, string name) => new(Material.Shared("golden", model, name));
 
     /// <summary>The cases of a model whose name starts with a prefix; empty where the shared folder is absent.</summary>
-    public static IEnumerable<string> Names(string model, string prefix) => Material.HasShared
+    public static IEnumerable<string> Names(string model, string prefix = "") => Material.HasShared
         ? Directory.GetDirectories(Material.Shared("golden", model), prefix + "*").Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)
         : [];
 
@@ -37,6 +54,20 @@ public sealed class GoldenCase
     public static string ModelFolder(string model) => model == "SmolLM2-135M-Instruct-int4"
         ? Material.Shared("models", "smollm2-135m-instruct-int4")
         : Material.Shared("exports", "reference-models", model);
+
+    /// <summary>The model of a case. The exporter dropped Mistral's window of 8; for the cases that have it, it is put back.</summary>
+    public static OnnxModel LoadModel(string model, string name)
+    {
+        OnnxModel loaded = ModelLoader.Load(ModelFolder(model));
+        if (model == "ref-mistral-sw8" && !name.EndsWith("-nowindow", StringComparison.Ordinal))
+        {
+            foreach (Node core in loaded.Graph.Nodes.Where(node => node.OpType == "GroupQueryAttention"))
+            {
+                core.Attributes.Set(NodeAttributes.Of("local_window_size", 8L));
+            }
+        }
+        return loaded;
+    }
 
     public bool Has(string array) => _arrays.ContainsKey(array);
 

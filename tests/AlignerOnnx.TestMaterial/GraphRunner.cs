@@ -42,17 +42,21 @@ public sealed class GraphRunner : IDisposable
         return ([.. first], Array.ConvertAll(first.Dimensions.ToArray(), size => (long)size));
     }
 
-    public IReadOnlyDictionary<string, float[]> Run(GoldenCase golden, float[] tokens, float[] gates)
+    /// <summary>The batch of a golden case with its adapter.</summary>
+    public IReadOnlyDictionary<string, float[]> Run(GoldenCase golden)
     {
         TargetBatch targets = TargetBatch.Of(golden);
+        (string Name, Array Data, long[] Shape)[] gates = golden.IsGated ? [("aligner.gates", golden.Singles("gates"), golden.Shape("gates"))] : [];
         return Run(
+        [
             ("input_ids", golden.Int64s("input_ids"), golden.Shape("input_ids")),
             ("attention_mask", golden.Int64s("attention_mask"), golden.Shape("attention_mask")),
             ("target_positions", targets.Positions, [targets.Positions.Length]),
             ("target_ids", targets.Ids, [targets.Ids.Length]),
             ("target_weights", targets.Weights, [targets.Weights.Length]),
-            ("aligner.tokens", tokens, golden.Shape("tokens")),
-            ("aligner.gates", gates, golden.Shape("gates")));
+            ("aligner.tokens", golden.Singles("tokens"), golden.Shape("tokens")),
+            .. gates,
+        ]);
     }
 
     public void Dispose() => _session.Dispose();

@@ -32,7 +32,7 @@ public static class AdapterCompiler
         ArgumentNullException.ThrowIfNull(config);
         return config switch
         {
-            { Attention: "concat" } => SlotLayout.Prefix,
+            { Attention: AdapterConfig.ConcatAttention } => SlotLayout.Prefix,
             { NumTokens: 1 } => SlotLayout.OneToken,
             _ => SlotLayout.ManyToken,
         };
@@ -78,9 +78,9 @@ public static class AdapterCompiler
         ArgumentNullException.ThrowIfNull(config);
         return layout switch
         {
-            SlotLayout.OneToken => config is { Attention: "gated", NumTokens: 1 },
-            SlotLayout.Prefix => config is { Attention: "concat", StartLayer: 0 },
-            _ => config.Attention == "gated",
+            SlotLayout.OneToken => config is { Attention: AdapterConfig.GatedAttention, NumTokens: 1 },
+            SlotLayout.Prefix => config is { Attention: AdapterConfig.ConcatAttention, StartLayer: 0 },
+            _ => config.Attention == AdapterConfig.GatedAttention,
         };
     }
 

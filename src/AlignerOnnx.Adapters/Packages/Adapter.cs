@@ -6,7 +6,7 @@ namespace AlignerOnnx.Adapters;
 /// <summary>The trained artifact: tokens, gates, and where they fit.</summary>
 /// <param name="Config">Where it fits and how it was made.</param>
 /// <param name="Tokens">P, float32 [N, d] row-major.</param>
-/// <param name="Gates">beta, float32 [L', H] row-major; row 0 is the start layer.</param>
+/// <param name="Gates">beta, float32 [L', H] row-major; row 0 is the start layer. Not read, and empty where it was loaded, if attention is <c>concat</c>.</param>
 public sealed record Adapter(AdapterConfig Config, ReadOnlyMemory<float> Tokens, ReadOnlyMemory<float> Gates)
 {
     /// <summary>Describes an adapter for a model.</summary>

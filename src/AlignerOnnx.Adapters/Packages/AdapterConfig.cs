@@ -5,6 +5,12 @@ namespace AlignerOnnx.Adapters;
 /// <summary>What <c>adapter_config.json</c> holds: where an adapter fits and how it was made.</summary>
 public sealed record AdapterConfig
 {
+    /// <summary>The value of <see cref="Attention"/> for a softmax of the tokens' own, with a gate for each head.</summary>
+    public const string GatedAttention = "gated";
+
+    /// <summary>The value of <see cref="Attention"/> for tokens that stand before the sequence in every layer, without gates.</summary>
+    public const string ConcatAttention = "concat";
+
     /// <summary>Always <c>ALIGNER</c>.</summary>
     public string PeftType { get; init; } = "ALIGNER";
 
@@ -12,12 +18,12 @@ public sealed record AdapterConfig
     public int FormatVersion { get; init; } = 1;
 
     /// <summary>The attention reading: <c>gated</c> (own softmax, a gate per head) or <c>concat</c>.</summary>
-    public string Attention { get; init; } = "gated";
+    public string Attention { get; init; } = GatedAttention;
 
     /// <summary>N, 1 .. 4096.</summary>
     public required int NumTokens { get; init; }
 
-    /// <summary>The first adapted layer, 0 .. L - 1.</summary>
+    /// <summary>The first adapted layer, 0 .. L - 1; 0 for <c>concat</c>.</summary>
     public required int StartLayer { get; init; }
 
     /// <summary>d.</summary>
@@ -47,6 +53,10 @@ public sealed record AdapterConfig
     /// <summary>L', the number of adapted layers.</summary>
     [JsonIgnore]
     public int AdaptedLayers => NumLayers - StartLayer;
+
+    /// <summary>Layers that have gates: the adapted ones, or none where attention is <c>concat</c>.</summary>
+    [JsonIgnore]
+    public int GatedLayers => Attention == ConcatAttention ? 0 : AdaptedLayers;
 }
 
 /// <summary>How an adapter was trained.</summary>

@@ -12,6 +12,8 @@ public static class AdapterPackage
     /// <summary>The file of facts.</summary>
     public const string ConfigFile = "adapter_config.json";
 
+    private const string Tokens = "tokens";
+    private const string Gates = "gates";
     private const long MaximumTensorBytes = 64L << 20;
     private const long MaximumConfigBytes = 1 << 20;
     private const int MaximumSize = 1 << 20;
@@ -26,11 +28,7 @@ public static class AdapterPackage
         {
             using (FileStream tensors = File.Create(Path.Combine(temporary, TensorFile)))
             {
-                SafetensorsFile.Write(tensors,
-                [
-                    SafetensorsTensor.Of("tokens", adapter.Tokens.Span, config.NumTokens, config.HiddenSize),
-                    SafetensorsTensor.Of("gates", adapter.Gates.Span, config.AdaptedLayers, config.NumHeads),
-                ]);
+                SafetensorsFile.Write(tensors, TensorsOf(adapter));
             }
             File.WriteAllBytes(Path.Combine(temporary, ConfigFile), JsonSerializer.SerializeToUtf8Bytes(config, AdapterConfigJson.Default.AdapterConfig));
             File.WriteAllText(Path.Combine(temporary, "README.md"), ModelCard.Of(adapter));
@@ -44,11 +42,22 @@ public static class AdapterPackage
         AdapterConfig config = LoadConfig(Path.Combine(folder, ConfigFile));
         string file = Path.Combine(folder, TensorFile);
         IReadOnlyDictionary<string, SafetensorsTensor> tensors = SafetensorsFile.Read(file, MaximumTensorBytes);
-        if (tensors.Count != 2)
+        bool hasGates = config.GatedLayers > 0 || tensors.ContainsKey(Gates);
+        if (tensors.Count != (hasGates ? 2 : 1))
         {
-            throw new AdapterRefusedException("The adapter holds other tensors than its own", file, string.Join(", ", tensors.Keys), "tokens, gates", "get the adapter again");
+            throw new AdapterRefusedException("The adapter holds other tensors than its own", file, string.Join(", ", tensors.Keys), hasGates ? "tokens, gates" : "tokens", "get the adapter again");
         }
-        return new Adapter(config, Numbers(tensors, file, "tokens", config.NumTokens, config.HiddenSize), Numbers(tensors, file, "gates", config.AdaptedLayers, config.NumHeads));
+        float[] tokens = Numbers(tensors, file, Tokens, config.NumTokens, config.HiddenSize);
+        float[] gates = hasGates ? Numbers(tensors, file, Gates, config.AdaptedLayers, config.NumHeads) : [];
+        return new Adapter(config, tokens, config.GatedLayers > 0 ? gates : []);
+    }
+
+    /// <summary>Concat attention has no gates; a file of such an adapter may hold some, which are checked and left.</summary>
+    private static SafetensorsTensor[] TensorsOf(Adapter adapter)
+    {
+        AdapterConfig config = adapter.Config;
+        SafetensorsTensor tokens = SafetensorsTensor.Of(Tokens, adapter.Tokens.Span, config.NumTokens, config.HiddenSize);
+        return config.GatedLayers == 0 ? [tokens] : [tokens, SafetensorsTensor.Of(Gates, adapter.Gates.Span, config.GatedLayers, config.NumHeads)];
     }
 
     private static AdapterConfig LoadConfig(string file)
@@ -75,9 +84,10 @@ public static class AdapterPackage
         string? wrong =
             config.PeftType != "ALIGNER" ? $"peft_type {config.PeftType}"
             : config.FormatVersion != 1 ? $"format_version {config.FormatVersion}"
-            : config.Attention is not ("gated" or "concat") ? $"attention {config.Attention}"
+            : config.Attention is not (AdapterConfig.GatedAttention or AdapterConfig.ConcatAttention) ? $"attention {config.Attention}"
             : config.NumTokens is < 1 or > 4096 ? $"num_tokens {config.NumTokens}"
             : config.NumLayers is < 1 or > 4096 || config.StartLayer < 0 || config.StartLayer >= config.NumLayers ? $"start_layer {config.StartLayer} of num_layers {config.NumLayers}"
+            : config is { Attention: AdapterConfig.ConcatAttention, StartLayer: > 0 } ? $"start_layer {config.StartLayer} of concat attention"
             : config.HiddenSize is < 1 or > MaximumSize || config.HeadDim is < 1 or > MaximumSize ? $"hidden_size {config.HiddenSize}, head_dim {config.HeadDim}"
             : config.NumHeads is < 1 or > 4096 || config.NumKvHeads < 1 || config.NumHeads % config.NumKvHeads != 0 ? $"num_heads {config.NumHeads}, num_kv_heads {config.NumKvHeads}"
             : null;

@@ -17,8 +17,8 @@ internal static class ModelCard
             ---
             # Aligner adapter
 
-            {config.NumTokens} token(s) of size {config.HiddenSize}, shared by layers {config.StartLayer} to {config.NumLayers - 1}, and one gate for each of {config.NumHeads} heads a layer:
-            {adapter.Tokens.Length + adapter.Gates.Length} trained numbers (method: arXiv 2312.05503, {config.Attention} attention).
+            {config.NumTokens} token(s) of size {config.HiddenSize}, shared by layers {config.StartLayer} to {config.NumLayers - 1}{(config.GatedLayers > 0 ? $", and one gate for each of {config.NumHeads} heads a layer" : "")}:
+            {(config.NumTokens * config.HiddenSize) + (config.GatedLayers * config.NumHeads)} trained numbers (method: arXiv 2312.05503, {config.Attention} attention).
 
             Base model: {config.BaseModelNameOrPath} (fingerprint {config.BaseFingerprint}).
 

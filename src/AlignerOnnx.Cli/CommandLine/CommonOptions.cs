@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Numerics;
+using System.Text.Json;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.Training;
 
@@ -51,6 +52,34 @@ internal static class CommonOptions
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
 
+    public static Option<LossOn> LossOn() =>
+        Choice("--loss-on", "Which tokens of conversations are learnt: every answer, the last one only, or all with the prompts.", Training.LossOn.Answers);
+
+    public static Option<PromptStyle> PromptStyle() =>
+        Choice("--prompt-style", "How rows of instruction, input and output are put to the model: through its chat template, or as Alpaca's text.", Training.PromptStyle.Chat);
+
+    /// <summary>One of the names of an enumeration, written in small letters with hyphens.</summary>
+    public static Option<T> Choice<T>(string name, string description, T standard)
+        where T : struct, Enum
+    {
+        Dictionary<string, T> choices = Enum.GetValues<T>().ToDictionary(value => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString()), StringComparer.OrdinalIgnoreCase);
+        return new(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', choices.Keys),
+            DefaultValueFactory = _ => standard,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[^1].Value;
+                if (!choices.TryGetValue(text, out T value))
+                {
+                    result.AddError($"{name} is '{text}'; it must be one of {string.Join(", ", choices.Keys)}.");
+                }
+                return value;
+            },
+        };
+    }
+
     public static Option<string?> OrtTrainingLibrary() =>
         new("--ort-training-library") { Description = $"The native ONNX Runtime built with training; without it, what {OrtTrainingLibraryFile.PathVariable} names, or what the build put beside the tool.", HelpName = "FILE" };
 
@@ -68,7 +97,7 @@ internal static class CommonOptions
         Whole("--tokens", "Tokens shared by every layer; the paper's adapters have 1 or 10.", standard: 1, least: 1, most: 1024);
 
     public static Option<int> StartLayer() =>
-        Whole("--start-layer", "The first adapted layer, from 0; at most the model's last one.", standard: 2, least: 0);
+        Whole("--start-layer", "The first adapted layer, from 0; at most the model's last one; concat attention takes every layer.", standard: 2, least: 0);
 
     /// <summary>A whole number with a smallest and a largest value; anything else is a usage error that names the range.</summary>
     public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>

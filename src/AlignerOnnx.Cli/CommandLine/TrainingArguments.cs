@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
 
@@ -15,6 +16,11 @@ internal sealed class TrainingArguments
     private readonly Option<string> _output = CommonOptions.OutputFolder("The adapter folder to make; it must not exist, or be empty.");
     private readonly Option<int> _tokens = CommonOptions.Tokens();
     private readonly Option<int> _startLayer = CommonOptions.StartLayer();
+    private readonly Option<AttentionReading> _attention = new("--attention")
+    {
+        Description = "Gated: the tokens' own softmax, a gate for each head. Concat: the tokens stand before the sequence in every layer, without gates.",
+        DefaultValueFactory = _ => AttentionReading.Gated,
+    };
     private readonly Option<string?> _from = new("--from") { Description = "An adapter folder to start from; its tokens and start layer are kept.", HelpName = "ADAPTER" };
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps;
@@ -29,6 +35,8 @@ internal sealed class TrainingArguments
     private readonly Option<int> _seed = CommonOptions.Seed();
     private readonly Option<BatchOrder> _order = new("--order") { Description = "The order of rows: a new random one in each epoch, or the file's.", DefaultValueFactory = _ => BatchOrder.Shuffled };
     private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
+    private readonly Option<LossOn> _lossOn = CommonOptions.LossOn();
+    private readonly Option<PromptStyle> _promptStyle = CommonOptions.PromptStyle();
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
     private readonly Option<string> _engine = CommonOptions.Engine();
     private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
@@ -53,9 +61,10 @@ internal sealed class TrainingArguments
 
     public void AddTo(Command command)
     {
+        command.Validators.Add(RequireEveryLayer);
         command.Arguments.Add(_model);
-        foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
-            _tokenScale, _seed, _order, _maximumLength, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
+        foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _attention, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
+            _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
         {
             command.Options.Add(option);
         }
@@ -70,6 +79,8 @@ internal sealed class TrainingArguments
         From = parsed.GetValue(_from),
         AnyBase = parsed.GetValue(_anyBase),
         MaximumLength = parsed.GetValue(_maximumLength),
+        LossOn = parsed.GetValue(_lossOn),
+        PromptStyle = parsed.GetValue(_promptStyle),
         Recompute = parsed.GetValue(_recompute),
         CheckpointInterval = parsed.GetValue(_checkpointEvery),
         Resume = parsed.GetValue(_resume),
@@ -91,6 +102,7 @@ internal sealed class TrainingArguments
             WarmUpSteps = Math.Min(parsed.GetValue(_warmUp), steps),
             MaximumGradientNorm = Positive(parsed.GetValue(_clip)),
             Optimizer = _standard.Optimizer with { WeightDecay = parsed.GetValue(_weightDecay) },
+            Attention = parsed.GetValue(_attention),
             StartLayer = parsed.GetValue(_startLayer),
             Tokens = parsed.GetValue(_tokens),
             TokenScale = parsed.GetValue(_tokenScale),
@@ -99,6 +111,15 @@ internal sealed class TrainingArguments
             EvaluationInterval = parsed.GetValue(_evaluateEvery) is int every and > 0 ? every : Math.Max(1, steps / 10),
             Patience = parsed.GetValue(_patience) is int patience and > 0 ? patience : null,
         };
+    }
+
+    /// <summary>Tokens before the sequence stand there in every layer.</summary>
+    private void RequireEveryLayer(CommandResult command)
+    {
+        if (command.GetValue(_attention) == AttentionReading.Concat && command.GetResult(_startLayer) is { Implicit: false } && command.GetValue(_startLayer) > 0)
+        {
+            command.AddError($"{_startLayer.Name} {command.GetValue(_startLayer)} does not go with {_attention.Name} concat, which takes every layer.");
+        }
     }
 
     private static double? Positive(double value) => value > 0 ? value : null;

@@ -17,18 +17,22 @@ internal sealed class AdapterShowCommand : AlignerCommand
     {
         Adapter adapter = AdapterPackage.Load(parsed.GetRequiredValue(_adapter));
         AdapterConfig config = adapter.Config;
-        LayerGates[] gates = [.. Enumerable.Range(0, config.AdaptedLayers).Select(row => Gates(adapter, row))];
+        LayerGates[] gates = [.. Enumerable.Range(0, config.GatedLayers).Select(row => Gates(adapter, row))];
         double tokenNorm = TensorPrimitives.Norm(adapter.Tokens.Span) / Math.Sqrt(config.NumTokens);
         output.Result(new Report(config, adapter.Tokens.Length + adapter.Gates.Length, tokenNorm, gates), report =>
         {
-            output.Line($"  {config.NumTokens} token(s) of {config.HiddenSize}, gates of {config.NumHeads} heads in layers {config.StartLayer} to {config.NumLayers - 1}: {report.Parameters:N0} parameters, {config.Attention}");
+            string gated = config.GatedLayers > 0 ? $", gates of {config.NumHeads} heads" : "";
+            output.Line($"  {config.NumTokens} token(s) of {config.HiddenSize}{gated} in layers {config.StartLayer} to {config.NumLayers - 1}: {report.Parameters:N0} parameters, {config.Attention}");
             output.Line($"  base              {config.BaseModelNameOrPath} ({config.BaseFingerprint})");
             if (config.Training is { } training)
             {
                 output.Line($"  training          {training.Recipe}; {training.Steps} steps, last loss {training.FinalLoss:f4}, evaluation loss {training.EvalLoss:f4}");
             }
             output.Line($"  norm of a token   {tokenNorm:f2} (a fresh one has {Math.Sqrt(config.HiddenSize):f2})");
-            output.Table(["layer", "mean |gate|", "largest |gate|"], gates.Select(row => new[] { $"{row.Layer}", $"{row.MeanMagnitude:f4}", $"{row.LargestMagnitude:f4}" }));
+            if (gates.Length > 0)
+            {
+                output.Table(["layer", "mean |gate|", "largest |gate|"], gates.Select(row => new[] { $"{row.Layer}", $"{row.MeanMagnitude:f4}", $"{row.LargestMagnitude:f4}" }));
+            }
         });
         return Task.FromResult(ExitCodes.Done);
     }

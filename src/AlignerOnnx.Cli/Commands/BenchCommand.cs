@@ -9,7 +9,7 @@ internal sealed class BenchCommand : Command
     public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, or a training step against a forward pass.")
     {
         Subcommands.Add(new DecodeCommand());
-        Subcommands.Add(new TrainingCommand());
+        Subcommands.Add(new BenchTrainingCommand());
     }
 
     private static void Show(CommandOutput output, IReadOnlyList<Measurement> measurements) =>
@@ -46,36 +46,6 @@ internal sealed class BenchCommand : Command
             string model = parsed.GetRequiredValue(_model);
             (PairedResult patched, PairedResult adapted) = DecodeBenchmark.Run(model, parsed.GetValue(_rounds), cancellation);
             output.Result(Summary(model, Of("patched / base", patched), Of("patched with adapter / base", adapted)), report => Show(output, report.Measurements));
-            return Task.FromResult(ExitCodes.Done);
-        }
-    }
-
-    private sealed class TrainingCommand : AlignerCommand
-    {
-        private readonly Argument<string> _model = CommonOptions.Model();
-        private readonly Option<int> _rounds = CommonOptions.Whole("--rounds", "Counted rounds.", standard: 9, least: 1);
-        private readonly Option<int> _rows = CommonOptions.Whole("--rows", "Rows of a batch.", standard: 4, least: 1);
-        private readonly Option<int> _length = CommonOptions.Whole("--length", "Tokens of a row.", standard: 64, least: 4);
-        private readonly Option<int> _tokens = CommonOptions.Tokens();
-        private readonly Option<bool> _recompute = CommonOptions.Recompute();
-
-        public TrainingCommand() : base("training", "One training step (loss and gradients) against a forward pass over the same batch.")
-        {
-            Arguments.Add(_model);
-            Options.Add(_rounds);
-            Options.Add(_rows);
-            Options.Add(_length);
-            Options.Add(_tokens);
-            Options.Add(_recompute);
-        }
-
-        public override IReadOnlyList<string> Examples => ["aligner bench training models/pocket/model-int4 --rounds 3"];
-
-        protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
-        {
-            string model = parsed.GetRequiredValue(_model);
-            PairedResult result = TrainingStepBenchmark.Run(model, parsed.GetValue(_rows), parsed.GetValue(_length), parsed.GetValue(_tokens), parsed.GetValue(_rounds), parsed.GetValue(_recompute), cancellation);
-            output.Result(Summary(model, Of("training step / forward", result)), report => Show(output, report.Measurements));
             return Task.FromResult(ExitCodes.Done);
         }
     }

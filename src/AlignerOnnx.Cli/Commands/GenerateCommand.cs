@@ -38,7 +38,7 @@ internal sealed class GenerateCommand : AlignerCommand
     {
         string? adapter = parsed.GetValue(_adapter);
         string named = parsed.GetRequiredValue(_model);
-        string folder = adapter is null ? Path.GetDirectoryName(ModelPaths.FindOnnxFile(named))! : ModelCache.Patched(named);
+        string folder = adapter is null ? Path.GetDirectoryName(ModelPaths.FindOnnxFile(named))! : ModelCache.PatchedFor(named, adapter);
         using PreparedAdapters adapters = new(folder, parsed.GetValue(_anyBase));
         AdapterSource? source = adapter is null ? null : adapters.Prepare(adapter);
         using ChatModel model = new(folder);

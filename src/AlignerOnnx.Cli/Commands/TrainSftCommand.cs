@@ -7,7 +7,7 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner train sft</c>: an adapter that learns the completions of a data set.</summary>
 internal sealed class TrainSftCommand : AlignerCommand
 {
-    private readonly TrainingArguments _arguments = new(new TrainingOptions(), "The rows to learn: JSON lines of messages, prompt and completion, or input_ids and labels.");
+    private readonly TrainingArguments _arguments = new(new TrainingOptions(), "The rows to learn, as JSON lines, JSON or Parquet: messages, prompt and completion, text, Alpaca, ShareGPT, or input_ids and labels.");
 
     public TrainSftCommand() : base("sft", "Train an adapter on the completions of a data set; the model itself stays as it is.") => _arguments.AddTo(this);
 

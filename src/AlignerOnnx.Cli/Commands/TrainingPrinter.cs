@@ -7,16 +7,21 @@ namespace AlignerOnnx.Cli;
 /// <summary>What every method of <c>aligner train</c> says about its data and its result.</summary>
 internal static class TrainingPrinter
 {
-    private const int ShownRows = 5;
-
     public static void Announce(CommandOutput output, DataReport data)
     {
-        output.Message(Text($"data: {data.Rows:N0} rows, {data.Tokens:N0} tokens, {data.CompletionTokens:N0} of them learnt; {data.Truncated:N0} rows cut, {data.Dropped.Count:N0} left out"));
-        foreach (DroppedRow row in data.Dropped.Take(ShownRows))
+        string shapes = string.Join(", ", data.Shapes.Select(shape => Text($"{shape.Value:N0} {shape.Key}")));
+        output.Message(Text($"data: {data.Rows:N0} rows ({shapes}), {data.Tokens:N0} tokens, {data.CompletionTokens:N0} of them learnt; {data.Truncated:N0} rows cut, {data.Dropped.Count:N0} left out"));
+        if (data.Truncated > 0)
         {
-            output.Message($"  left out {row.Place}: {row.Reason}");
+            output.Message(Text($"  cut {data.Truncated:N0} rows at the maximum length: {Places(data.FirstTruncated, data.Truncated)}"));
+        }
+        foreach (DroppedRows group in data.DroppedByReason)
+        {
+            output.Message(Text($"  left out {group.Rows:N0} rows: {group.Reason} ({Places(group.FirstPlaces, group.Rows)})"));
         }
     }
+
+    private static string Places(IReadOnlyList<string> first, int all) => string.Join(", ", first) + (all > first.Count ? ", ..." : "");
 
     public static void Show(CommandOutput output, FineTuningReport made)
     {
@@ -27,6 +32,7 @@ internal static class TrainingPrinter
         {
             output.Line(Text($"  evaluation loss   {loss:F4} (step {made.BestStep})"));
         }
+        output.Line(Text($"  first step after  {made.FirstStepSeconds:F1} s"));
         output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
         output.Line($"  metrics           {made.Run}");
     }

@@ -7,8 +7,8 @@ namespace AlignerOnnx.Cli;
 /// <summary>Where a command writes: its result to stdout, as text or as one JSON document; everything else to stderr.</summary>
 internal sealed class CommandOutput
 {
-    // Field names are a contract with scripts: snake_case, as in adapter_config.json.
-    private static readonly JsonSerializerOptions DocumentFormat = new()
+    /// <summary>How documents are written. Field names are a contract with scripts: snake_case, as in adapter_config.json.</summary>
+    internal static readonly JsonSerializerOptions DocumentFormat = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         // A loss that became NaN must not end in a broken document.

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 using Microsoft.ML.OnnxRuntimeGenAI;
 using NativeAdapters = Microsoft.ML.OnnxRuntimeGenAI.Adapters;
 
@@ -32,7 +33,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
                 throw AdapterNames.Taken(name);
             }
             // Numbered, so that a name is free again at once after unloading.
-            Entry entry = new($"{++_lastNumber}");
+            Entry entry = new($"{++_lastNumber}", PrefixRowsOf(path));
             try
             {
                 _native.LoadAdapter(path, entry.NativeName);
@@ -55,6 +56,15 @@ internal sealed class AdapterSet(Model model) : IDisposable
             }
             entry.Wanted = false;
             UnloadIfIdle(entry);
+        }
+    }
+
+    /// <summary>How many ids of the prefix slot stand before every prompt under an adapter; 0 where it has another slot.</summary>
+    internal int PrefixRows(string name)
+    {
+        lock (_gate)
+        {
+            return (_byName.GetValueOrDefault(name) ?? throw AdapterNames.Unknown(name, _byName.Keys)).PrefixRows;
         }
     }
 
@@ -82,6 +92,8 @@ internal sealed class AdapterSet(Model model) : IDisposable
 
     public void Dispose() => _native.Dispose();
 
+    private static int PrefixRowsOf(string path) => CompiledAdapterFile.Read(path).FirstOrDefault(slot => slot.Name == PrefixInjection.Slot) is { } table ? (int)table.Dimensions[0] : 0;
+
     private void UnloadIfIdle(Entry entry)
     {
         if (!entry.Wanted && entry.Users == 0)
@@ -90,9 +102,11 @@ internal sealed class AdapterSet(Model model) : IDisposable
         }
     }
 
-    internal sealed class Entry(string nativeName)
+    internal sealed class Entry(string nativeName, int prefixRows)
     {
         internal string NativeName => nativeName;
+
+        internal int PrefixRows => prefixRows;
 
         internal bool Wanted { get; set; } = true;
 

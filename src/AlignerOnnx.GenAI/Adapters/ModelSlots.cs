@@ -1,4 +1,6 @@
+using System.Globalization;
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 using Onnx;
 
 namespace AlignerOnnx.GenAI;
@@ -8,6 +10,9 @@ internal static class ModelSlots
 {
     internal static IReadOnlyList<Slot> Of(OnnxModel model) =>
         [.. model.Graph.Inputs.Where(input => input.Initializer is not null && input.Type?.TensorType is not null).Select(ToSlot)];
+
+    /// <summary>The first id that selects a row of the prefix slot; 0 in other layouts.</summary>
+    internal static int FirstPrefixId(OnnxModel model) => int.Parse(model.Metadata(PrefixInjection.FirstIdKey) ?? "0", CultureInfo.InvariantCulture);
 
     private static Slot ToSlot(Value input)
     {

@@ -40,7 +40,7 @@ internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Ca
         return obstacle is not null ? (null, obstacle) : (new BatchForm(
             [.. sites.SelectMany(site => new[] { (site.Cache.PastKey!.Name, site.Cache.PresentKey!.Name), (site.Cache.PastValue!.Name, site.Cache.PresentValue!.Name) })],
             sites[0].KeyValueHeads, sites[0].HeadSize, sites[0].Cache.PastKey!.ElementType == DataType.Float16 ? TensorElementType.Float16 : TensorElementType.Float,
-            SlotLayouts.Of(model), int.Parse(model.Metadata(PrefixInjection.FirstIdKey) ?? "0", System.Globalization.CultureInfo.InvariantCulture)), null);
+            SlotLayouts.Of(model), ModelSlots.FirstPrefixId(model)), null);
     }
 
     private static string? WhyNot(OnnxModel model, IReadOnlyList<AttentionSite> sites) => 

@@ -5,7 +5,7 @@ using Microsoft.ML.OnnxRuntimeGenAI;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>One GenAI generator for each answer: works with every model that GenAI runs; answers at the same time compete for the processor.</summary>
-internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config) : ITokenEngine
+internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config, int firstPrefixId) : ITokenEngine
 {
     public IReadOnlyList<string> Adapters => native.Adapters.Names;
 
@@ -20,13 +20,16 @@ internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config) : 
         AdapterSet.Entry? adapter = null;
         try
         {
-            int maxLength = GeneratorFactory.MaxLength(config, request, request.PromptIds.Count);
+            // Row i of the prefix slot is the id first + i.
+            IEnumerable<int> prefix = request.Adapter is null ? [] : Enumerable.Range(firstPrefixId, native.Adapters.PrefixRows(request.Adapter));
+            int[] prompt = [.. prefix, .. request.PromptIds];
+            int maxLength = GeneratorFactory.MaxLength(config, request, prompt.Length);
             using (Generator generator = GeneratorFactory.Create(native, request, maxLength))
             {
                 adapter = request.Adapter is null ? null : native.Adapters.Activate(request.Adapter, generator);
                 cancellation.ThrowIfCancellationRequested();
-                generator.AppendTokens([.. request.PromptIds]);
-                using AnswerSteps steps = new(native, generator, request, maxLength - request.PromptIds.Count);
+                generator.AppendTokens(prompt);
+                using AnswerSteps steps = new(native, generator, request, maxLength - prompt.Length);
                 GeneratedToken token;
                 do
                 {

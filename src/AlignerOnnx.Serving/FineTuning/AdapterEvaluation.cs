@@ -30,21 +30,19 @@ public static class AdapterEvaluation
         ConversationDataSet data = ConversationDataSet.Read(dataPath);
         FrozenModel model = new(modelPath);
         Adapter[] loaded = [.. adapters.Select(folder => model.LoadAdapter(folder, anyBase))];
-        EncodedDataSet encoded = model.Encode(maximumLength, data)[0];
+        EncodedDataSet encoded = model.Encode(maximumLength, LossOn.Answers, data)[0];
 
-        AdapterShape empty = model.Shape(model.Architecture.Layers - 1, 1);
-        List<AdapterLoss> results = [Loss(null, model.Architecture.Layers - 1, AdapterParameters.Initial(empty, 0))];
+        List<AdapterLoss> results = [Loss(null, AdapterStart.Neutral(model))];
         foreach ((string folder, Adapter adapter) in adapters.Zip(loaded))
         {
-            AdapterShape shape = model.Shape(adapter.Config.StartLayer, adapter.Config.NumTokens);
-            results.Add(Loss(folder, adapter.Config.StartLayer, new AdapterParameters(shape, adapter.Tokens.ToArray(), adapter.Gates.ToArray())));
+            results.Add(Loss(folder, AdapterStart.Of(model, adapter)));
         }
         return results;
 
-        AdapterLoss Loss(string? folder, int startLayer, AdapterParameters parameters)
+        AdapterLoss Loss(string? folder, AdapterStart adapter)
         {
-            using OnnxRuntimeEngine engine = model.OpenForEvaluation(startLayer, parameters.Shape.TokenCount);
-            LossSummary summary = LossEvaluator.Measure(engine, encoded.Examples, parameters, batchSize, cancellationToken: cancellation);
+            using OnnxRuntimeEngine engine = model.OpenForEvaluation(adapter);
+            LossSummary summary = LossEvaluator.Measure(engine, encoded.Examples, adapter.Parameters, batchSize, cancellationToken: cancellation);
             return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity);
         }
     }

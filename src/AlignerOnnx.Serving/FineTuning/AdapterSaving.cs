@@ -19,7 +19,7 @@ internal static class AdapterSaving
     public static string Describe(TrainingOptions options) => string.Create(CultureInfo.InvariantCulture,
         $"AdamW, learning rate {options.LearningRate} ({options.Schedule.ToString().ToLowerInvariant()}, {options.WarmUpSteps} warm-up steps), weight decay {options.Optimizer.WeightDecay}, batches of {options.BatchSize}");
 
-    public static FineTuningReport Save(FineTuningRequest request, FrozenModel model, int startLayer, FineTuningRun run, TrainingResult result, EncodedDataSet data, string recipe)
+    public static FineTuningReport Save(FineTuningRequest request, FrozenModel model, AdapterStart start, FineTuningRun run, TrainingResult result, EncodedDataSet data, string recipe)
     {
         AdapterShape shape = result.Parameters.Shape;
         int best = result.State.Best?.Step ?? result.Losses.Count;
@@ -32,11 +32,14 @@ internal static class AdapterSaving
             FinalLoss = result.Losses[best - 1],
             EvalLoss = result.Evaluation?.Loss,
         };
-        AdapterConfig config = Adapter.Describe(model.Sites, request.ModelName ?? request.Model, startLayer, shape.TokenCount, record);
+        AdapterConfig config = Adapter.Describe(model.Sites, request.ModelName ?? request.Model, start.Layer, shape.TokenCount, record) with { Attention = start.Attention.ToString().ToLowerInvariant() };
         AdapterPackage.Save(new Adapter(config, result.Parameters.Tokens, result.Parameters.Gates), request.Output);
         run.Complete();
         return new FineTuningReport(
             Path.GetFullPath(request.Output), run.Folder, result.Losses.Count, best, result.FinalLoss, result.Evaluation?.Loss, result.PeakMemoryBytes,
-            shape.TrainableValues, startLayer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report);
+            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report)
+        {
+            FirstStepSeconds = run.FirstStepSeconds,
+        };
     }
 }

@@ -26,6 +26,12 @@ public record FineTuningRequest
     /// <summary>The longest row in tokens, 2 or more. Default 512.</summary>
     public int MaximumLength { get; init; } = 512;
 
+    /// <summary>Which tokens of conversations are learnt. Default every answer.</summary>
+    public LossOn LossOn { get; init; } = LossOn.Answers;
+
+    /// <summary>How rows of instruction, input and output are put to the model. Default as a conversation.</summary>
+    public PromptStyle PromptStyle { get; init; } = PromptStyle.Chat;
+
     /// <summary>Whether the backward pass computes activations again rather than keep them: less memory, more time, the same numbers.</summary>
     public bool Recompute { get; init; }
 
@@ -67,4 +73,8 @@ public sealed record OrtTrainingOptions(IReadOnlyList<string> Program, string? L
 /// <param name="Seconds">Time of the training steps.</param>
 /// <param name="Data">What became of the rows of the data file.</param>
 public sealed record FineTuningReport(
-    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data);
+    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data)
+{
+    /// <summary>Seconds from the start of the process to the start of the first training step.</summary>
+    public double FirstStepSeconds { get; init; }
+}

@@ -20,6 +20,9 @@ internal sealed class FineTuningRun : IDisposable
 
     public string Folder => _folder.Path;
 
+    /// <summary>How old the process was when the first step started.</summary>
+    public double FirstStepSeconds { get; private set; }
+
     /// <summary>Trains to the end.</summary>
     /// <exception cref="TrainingStoppedException">Cancelled; a checkpoint was written.</exception>
     /// <exception cref="TrainingDivergedException">Loss or gradient is not finite; a checkpoint of the last good step was written.</exception>
@@ -27,6 +30,7 @@ internal sealed class FineTuningRun : IDisposable
     {
         TrainingState state = StartFrom(start);
         AdapterTrainer trainer = new(engine, _request.Options);
+        FirstStepSeconds = ProcessAge.ReadSeconds();
         try
         {
             TrainingResult result = trainer.Train(objective, state, evaluation, new Watcher(this, progress), cancellation);

@@ -44,43 +44,61 @@ internal sealed class FrozenModel
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    public AdapterShape Shape(int startLayer, int tokens) =>
-        new(tokens, Architecture.HiddenSize, Architecture.Layers - startLayer, Architecture.QueryHeads);
+    public AdapterShape Shape(int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated) =>
+        new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
 
-    /// <summary>Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed.</summary>
-    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, params IReadOnlyList<ConversationDataSet> data)
+    /// <summary>
+    /// Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed, and not at all for rows of token ids: those need no tokenizer.
+    /// </summary>
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)
     {
-        using ChatModel chat = new(Folder);
-        ConversationEncoder encoder = new(
-            (turns, open) => chat.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
-            chat.Encode,
-            new EncodingOptions { MaximumLength = maximumLength });
-        return [.. data.Select(set => Encode(encoder, set))];
+        bool needsTokenizer = data.Any(set => set.Rows.Any(row => row is not TokenRow));
+        Lazy<ChatModel> chat = new(() => new ChatModel(Folder));
+        try
+        {
+            ConversationEncoder encoder = new(
+                (turns, open) => chat.Value.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
+                text => chat.Value.Encode(text),
+                new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = needsTokenizer ? chat.Value.EndOfTextId : null });
+            return [.. data.Select(set => Encode(encoder, set))];
+        }
+        finally
+        {
+            if (chat.IsValueCreated)
+            {
+                chat.Value.Dispose();
+            }
+        }
     }
 
     /// <summary>Opens the engine that a request asks for.</summary>
     public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
     {
-        int tokens = start.Parameters.Shape.TokenCount;
-        return ortTraining is null
-            ? new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start.Layer, tokens, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start.Layer, tokens))
-            : new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, tokens, request.Recompute));
+        if (ortTraining is null)
+        {
+            return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start));
+        }
+        return start.Attention == AttentionReading.Gated
+            ? new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute))
+            : throw new AdapterRefusedException("The engine ort-training trains gated attention alone", Folder, "concat", "gated", "leave --engine out");
     }
 
-    public OnnxRuntimeEngine OpenForEvaluation(int startLayer, int tokens) =>
-        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, startLayer, tokens), Folder);
+    public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
+        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);
 
-    /// <summary>Reads an adapter that must be of this model and one that the graphs can compute.</summary>
+    /// <summary>Reads an adapter that must be of this model.</summary>
     public Adapter LoadAdapter(string folder, bool anyBase)
     {
         Adapter adapter = AdapterPackage.Load(folder);
         adapter.RequireFits(Sites, anyBase);
-        return adapter.Config.Attention == "gated"
-            ? adapter
-            : throw new AdapterRefusedException("The adapter's attention cannot be computed here", folder, adapter.Config.Attention, "gated");
+        return adapter;
     }
 
-    private byte[] Graph(TrainingGraphKind kind, int startLayer, int tokens, bool recompute = false) => TrainingGraph.Build(_model, kind, startLayer, tokens, new TrainingGraphOptions { Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels }).ToBytes();
+    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false)
+    {
+        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels };
+        return TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, options).ToBytes();
+    }
 
     private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
     {

@@ -23,11 +23,12 @@ public static class SupervisedFineTuning
         request.Options.Check();
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
-        ConversationDataSet data = ConversationDataSet.Read(request.Data);
-        ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation);
+        DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
+        ConversationDataSet data = ConversationDataSet.Read(request.Data, reading);
+        ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation, reading);
         FrozenModel model = new(request.Model);
         AdapterStart start = AdapterStart.Of(model, request);
-        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
+        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, request.LossOn, held is null ? [data] : [data, held]);
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
@@ -35,12 +36,12 @@ public static class SupervisedFineTuning
         {
             Model = model.ComputeHash(cancellation: default),
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
-            Options = RunOptions.Of(request.Options, new { request.MaximumLength, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
+            Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
         });
         using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining);
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(encoded[1].Examples, request.Options);
         TrainingResult result = run.Train(engine, new SupervisedObjective(encoded[0].Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");
-        return AdapterSaving.Save(request, model, start.Layer, run, result, encoded[0], recipe);
+        return AdapterSaving.Save(request, model, start, run, result, encoded[0], recipe);
     }
 }

@@ -21,7 +21,7 @@ public static class ModelCache
     {
         string file = ModelPaths.FindOnnxFile(model);
         string folder = Path.GetDirectoryName(file)!;
-        if (File.Exists(Path.Combine(folder, ModelPatcher.FactsFile)))
+        if (IsPatched(folder))
         {
             RequireLayout(file, layout);
             return folder;
@@ -34,6 +34,15 @@ public static class ModelCache
         }
         return cached;
     }
+
+    /// <summary>A patched form of a model that takes an adapter, if the model is not patched already.</summary>
+    /// <param name="model">A model folder or an .onnx file, patched or not.</param>
+    /// <param name="adapter">An adapter folder, or an .onnx_adapter file.</param>
+    /// <inheritdoc cref="Patched"/>
+    public static string PatchedFor(string model, string adapter) =>
+        Patched(model, IsPatched(Path.GetDirectoryName(ModelPaths.FindOnnxFile(model))!) ? null : PreparedAdapters.LayoutFor(adapter));
+
+    private static bool IsPatched(string folder) => File.Exists(Path.Combine(folder, ModelPatcher.FactsFile));
 
     private static void RequireLayout(string file, SlotLayout? asked)
     {

@@ -1,5 +1,6 @@
 using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Injection;
 
 namespace AlignerOnnx.Serving;
 
@@ -39,6 +40,11 @@ public sealed class PreparedAdapters : IDisposable
         AdapterCompiler.Compile(AdapterPackage.Load(full), _patched, compiled, _anyBase);
         return new AdapterSource(Path.GetFileName(full), compiled);
     }
+
+    /// <summary>The cheapest slot layout that takes an adapter; of a compiled one, whose slots are given, the default.</summary>
+    /// <param name="adapter">An adapter folder or an .onnx_adapter file.</param>
+    /// <exception cref="AdapterRefusedException">The folder is no adapter.</exception>
+    public static SlotLayout LayoutFor(string adapter) => Directory.Exists(adapter) ? AdapterCompiler.LayoutFor(AdapterPackage.Load(adapter).Config) : SlotLayout.OneToken;
 
     /// <summary>The paths of all adapters of a folder, in the order of their names.</summary>
     /// <exception cref="AdapterRefusedException">The folder does not exist.</exception>

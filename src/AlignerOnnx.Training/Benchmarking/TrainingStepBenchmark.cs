@@ -9,36 +9,48 @@ public static class TrainingStepBenchmark
 {
     private const int StartLayer = 2;
 
-    /// <summary>Measures a batch of rows of which the second half is the completion.</summary>
-    /// <param name="model">The base model.</param>
-    /// <param name="rows">Rows of the batch.</param>
-    /// <param name="length">Tokens of a row; at least 4.</param>
-    /// <param name="tokens">N.</param>
-    /// <param name="rounds">Counted rounds.</param>
-    /// <param name="recompute">Whether activations are computed again rather than kept.</param>
+    /// <summary>Measures a case.</summary>
+    /// <param name="model">The base model: a folder or an .onnx file.</param>
+    /// <param name="what">The case.</param>
+    /// <param name="rounds">Counted rounds, 1 or more.</param>
+    /// <param name="ortTraining">The process that computes cases of ONNX Runtime Training; null for the others.</param>
     /// <param name="cancellation">Stops between rounds.</param>
-    public static PairedResult Run(string model, int rows, int length, int tokens, int rounds, bool recompute = false, CancellationToken cancellation = default)
+    /// <exception cref="ModelRefusedException">The model cannot be trained.</exception>
+    public static TrainingStepResult Run(string model, TrainingStepCase what, int rounds, OrtTrainingProcess? ortTraining = null, CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(what);
+        what.Check();
         OnnxModel original = ModelLoader.Load(model);
-        OnnxModel gradient = TrainingGraph.Build(original, TrainingGraphKind.Gradient, StartLayer, tokens, new TrainingGraphOptions { Recompute = recompute });
-        OnnxModel forward = TrainingGraph.Build(original, TrainingGraphKind.Evaluation, StartLayer, tokens);
-        using OnnxRuntimeEngine engine = new(gradient.ToBytes(), Path.GetDirectoryName(original.Path!)!, forward.ToBytes());
-        TrainingBatch batch = TrainingBatch.Create([.. Enumerable.Range(0, rows).Select(row => Example(row, length))]);
-        AdapterParameters parameters = AdapterParameters.Initial(ShapeOf(gradient, tokens), seed: 1);
+        using Float32Copy? copy = what.Float32 ? Float32Copy.Of(original) : null;
+        OnnxModel measured = copy?.Model ?? original;
+        using IGradientEngine engine = Open(measured, what, ortTraining);
+        IReadOnlyList<TrainingExample> rows = what.MakeRows();
+        TrainingBatch batch = TrainingBatch.Create(rows, pack: what.Pack);
+        AdapterParameters parameters = AdapterParameters.Initial(ShapeOf(measured, what.Tokens), seed: 1);
         Array.Fill(parameters.Gates, 0.05f);
+        void Step() => engine.ComputeGradients(batch, parameters, cancellation);
         void Forward() => engine.Evaluate(batch, parameters, cancellation);
-        return PairedBenchmark.Run(Forward, Forward, () => engine.ComputeGradients(batch, parameters, cancellation), rounds, warmUps: 2, cancellation);
+        Step();
+        Step();
+        long peak = ortTraining?.ReadPeakMemory() ?? PeakMemory.ReadBytes();
+        return new TrainingStepResult(PairedBenchmark.Run(Forward, Forward, Step, rounds, warmUps: 2, cancellation), rows.Sum(row => row.InputIds.Length), peak);
     }
 
-    private static AdapterShape ShapeOf(OnnxModel gradient, int tokens)
+    private static IGradientEngine Open(OnnxModel model, TrainingStepCase what, OrtTrainingProcess? ortTraining)
     {
-        Architecture architecture = Architecture.Of(RecognisedModel.Of(ModelLoader.Load(gradient.Path!)).RequireSites(), gradient.Path!);
+        if (ortTraining is not null)
+        {
+            return new OrtTrainingEngine(ortTraining, model, new ArtifactOptions { Tokens = what.Tokens, StartLayer = StartLayer, Recompute = what.Recompute });
+        }
+        TrainingGraphOptions options = new() { Recompute = what.Recompute, Runtime = TrainingRuntime.AlignerKernels };
+        return new OnnxRuntimeEngine(
+            TrainingGraph.Build(model, TrainingGraphKind.Gradient, StartLayer, what.Tokens, options).ToBytes(), Path.GetDirectoryName(model.Path!)!,
+            TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes());
+    }
+
+    private static AdapterShape ShapeOf(OnnxModel model, int tokens)
+    {
+        Architecture architecture = Architecture.Of(RecognisedModel.Of(model).RequireSites(), model.Path!);
         return new AdapterShape(tokens, architecture.HiddenSize, architecture.Layers - StartLayer, architecture.QueryHeads);
-    }
-
-    private static TrainingExample Example(int row, int length)
-    {
-        int[] ids = [.. Enumerable.Range(0, length).Select(i => 3 + ((i * 31) + (row * 17)) % 900)];
-        return new TrainingExample(ids, [.. ids.Select((id, i) => i < length / 2 ? -100 : id)]);
     }
 }

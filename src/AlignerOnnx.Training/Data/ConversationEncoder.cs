@@ -37,10 +37,15 @@ public sealed class ConversationEncoder
         ArgumentNullException.ThrowIfNull(data);
         List<TrainingExample> examples = [];
         List<DroppedRow> dropped = [];
-        int truncated = 0;
+        List<string> truncated = [];
         int split = 0;
         foreach (DataRow row in data.Rows)
         {
+            if (row is UnusableRow unusable)
+            {
+                dropped.Add(new DroppedRow(row.Place, unusable.Reason));
+                continue;
+            }
             TrainingExample whole = EncodeRow(row, out bool apart);
             CheckVocabulary(data.Path, whole);
             TrainingExample example = Truncate(whole);
@@ -50,16 +55,23 @@ public sealed class ConversationEncoder
                 continue;
             }
             examples.Add(example);
-            truncated += example.InputIds.Length < whole.InputIds.Length ? 1 : 0;
+            if (example.InputIds.Length < whole.InputIds.Length)
+            {
+                truncated.Add(row.Place);
+            }
             split += apart ? 1 : 0;
         }
         RequireRows(data.Path, examples, dropped);
-        DataReport report = new(examples.Count, examples.Sum(e => (long)e.InputIds.Length), examples.Sum(e => (long)e.TargetCount), truncated, split, dropped);
+        DataReport report = new(examples.Count, examples.Sum(e => (long)e.InputIds.Length), examples.Sum(e => (long)e.TargetCount), truncated.Count, split, dropped)
+        {
+            Shapes = data.Rows.CountBy(row => row.Shape).ToDictionary(),
+            FirstTruncated = [.. truncated.Take(DroppedRows.ShownPlaces)],
+        };
         return new EncodedDataSet(examples, report, data.DataHash);
     }
 
     /// <summary>Encodes one row without a limit on its length.</summary>
-    /// <param name="row">The row.</param>
+    /// <param name="row">The row, not an <see cref="UnusableRow"/>.</param>
     /// <returns>Tokens and labels.</returns>
     public TrainingExample EncodeRow(DataRow row) => EncodeRow(row, out _);
 
@@ -77,7 +89,7 @@ public sealed class ConversationEncoder
 
     private TrainingExample EncodeText(TextRow row, out bool apart)
     {
-        TrainingExample example = EncodePair(row.Place, row.Prompt, row.Prompt + row.Completion, out apart);
+        TrainingExample example = EncodeSpans(row.Place, row.Prompt + row.Completion, [row.Prompt.Length..], out apart);
         if (_options.EndOfTextId is not int end || example.InputIds[^1] == end)
         {
             return example;
@@ -87,39 +99,92 @@ public sealed class ConversationEncoder
 
     private TrainingExample EncodeConversation(ConversationRow row, out bool apart)
     {
-        string prompt = _applyChatTemplate([.. row.Turns.Take(row.PromptTurns)], true);
+        string prompt = Prompt(row, row.PromptTurns);
         string whole = WithoutTail(_applyChatTemplate(row.Turns, false), row.Turns[^1].Content);
         // A template may open a conversation differently from its continuation (a system text that is added, an old thought that is dropped).
         // Then the generation prompt of the earlier turns is not a prefix even as text, and the answer itself is the only sure completion.
-        if (!whole.StartsWith(prompt, StringComparison.Ordinal))
+        bool changed = !whole.StartsWith(prompt, StringComparison.Ordinal);
+        if (changed)
         {
             whole = prompt + AfterLast(whole, row.Turns[^1].Content);
-            TrainingExample joined = Join(row.Place, prompt, whole);
-            apart = true;
-            return joined;
         }
-        return EncodePair(row.Place, prompt, whole, out apart);
+        List<Range> learnt = _options.LossOn == LossOn.Answers ? EarlierAnswers(row, whole) : [];
+        learnt.Add(prompt.Length..);
+        TrainingExample example = EncodeSpans(row.Place, whole, learnt, out bool split);
+        apart = changed || split;
+        return example;
     }
 
-    private TrainingExample EncodePair(string place, string prompt, string whole, out bool apart)
+    private string Prompt(ConversationRow row, int turns) => _applyChatTemplate([.. row.Turns.Take(turns)], true);
+
+    /// <summary>Where the earlier answers stand in the text. One that the template writes differently once the conversation goes on is not there to be learnt.</summary>
+    private List<Range> EarlierAnswers(ConversationRow row, string whole)
     {
-        int[] promptIds = _encode(prompt);
-        int[] wholeIds = _encode(whole);
-        apart = !wholeIds.AsSpan().StartsWith(promptIds);
-        return apart ? Join(place, prompt, whole) : Label(place, wholeIds, promptIds.Length);
+        List<Range> found = [];
+        foreach (int turn in row.EarlierAnswers)
+        {
+            string prompt = Prompt(row, turn);
+            string through = WithoutTail(_applyChatTemplate([.. row.Turns.Take(turn + 1)], false), row.Turns[turn].Content);
+            if (through.StartsWith(prompt, StringComparison.Ordinal) && whole.StartsWith(through, StringComparison.Ordinal))
+            {
+                found.Add(prompt.Length..through.Length);
+            }
+        }
+        return found;
     }
 
-    private TrainingExample Join(string place, string prompt, string whole)
+    /// <summary>Encodes a text of which some spans are learnt, in order and apart from each other. Where a token lies across the border of a span, the pieces are encoded apart.</summary>
+    private TrainingExample EncodeSpans(string place, string text, IReadOnlyList<Range> learnt, out bool apart)
     {
-        int[] promptIds = _encode(prompt);
-        return Label(place, [.. promptIds, .. _encode(whole[prompt.Length..])], promptIds.Length);
-    }
-
-    private static TrainingExample Label(string place, int[] ids, int promptLength)
-    {
+        (int Start, int End, bool Learnt)[] pieces = [.. Pieces(text.Length, learnt)];
+        int[] ids = _encode(text);
+        int[]? borders = Borders(text, ids, pieces);
+        apart = borders is null;
+        if (borders is null)
+        {
+            int[][] encoded = [.. pieces.Select(piece => _encode(text[piece.Start..piece.End]))];
+            ids = [.. encoded.SelectMany(piece => piece)];
+            borders = [.. encoded.Select((_, i) => encoded.Take(i + 1).Sum(piece => piece.Length))];
+        }
         int[] labels = [.. ids];
-        labels.AsSpan(0, promptLength).Fill(TrainingExample.IgnoredLabel);
+        for (int i = 0; i < pieces.Length && _options.LossOn != LossOn.All; i++)
+        {
+            if (!pieces[i].Learnt)
+            {
+                labels.AsSpan((i == 0 ? 0 : borders[i - 1])..borders[i]).Fill(TrainingExample.IgnoredLabel);
+            }
+        }
         return new TrainingExample(ids, labels) { Place = place };
+    }
+
+    private static IEnumerable<(int Start, int End, bool Learnt)> Pieces(int length, IReadOnlyList<Range> learnt)
+    {
+        int at = 0;
+        foreach (Range span in learnt)
+        {
+            (int start, int count) = span.GetOffsetAndLength(length);
+            yield return (at, start, false);
+            yield return (start, start + count, true);
+            at = start + count;
+        }
+        yield return (at, length, false);
+    }
+
+    /// <summary>How many tokens each piece and those before it have; null where a beginning of the text is not a beginning of its tokens.</summary>
+    private int[]? Borders(string text, int[] ids, (int Start, int End, bool Learnt)[] pieces)
+    {
+        int[] borders = new int[pieces.Length];
+        for (int i = 0; i < borders.Length; i++)
+        {
+            int end = pieces[i].End;
+            int[] beginning = end == 0 ? [] : end == text.Length ? ids : i > 0 && end == pieces[i - 1].End ? ids[..borders[i - 1]] : _encode(text[..end]);
+            if (!ids.AsSpan().StartsWith(beginning))
+            {
+                return null;
+            }
+            borders[i] = beginning.Length;
+        }
+        return borders;
     }
 
     /// <summary>Generation stops at the end-of-turn token, so white space that a template writes after it is never generated and not worth learning.

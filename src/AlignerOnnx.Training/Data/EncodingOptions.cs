@@ -6,6 +6,9 @@ public sealed record EncodingOptions
     /// <summary>The longest row in tokens, 2 or more; longer rows lose their end. Default 512.</summary>
     public int MaximumLength { get; init; } = 512;
 
+    /// <summary>Which tokens of a conversation are learnt. Default <see cref="LossOn.Answers"/>.</summary>
+    public LossOn LossOn { get; init; } = LossOn.Answers;
+
     /// <summary>The token appended to plain-text completions so that the model learns to stop; null (the default) appends nothing. Chat templates bring their own.</summary>
     public int? EndOfTextId { get; init; }
 

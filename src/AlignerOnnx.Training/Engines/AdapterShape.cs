@@ -5,7 +5,7 @@ namespace AlignerOnnx.Training;
 /// <summary>How many numbers are trained.</summary>
 /// <param name="TokenCount">Tokens n, 1 or more.</param>
 /// <param name="HiddenSize">Size of a token d, 1 or more.</param>
-/// <param name="AdaptedLayers">Layers with gates L', 1 or more: start layer .. last.</param>
+/// <param name="AdaptedLayers">Layers with gates L', start layer .. last; 0 for concat attention, which has no gates.</param>
 /// <param name="HeadCount">Query heads H of a layer, 1 or more.</param>
 public sealed record AdapterShape(int TokenCount, int HiddenSize, int AdaptedLayers, int HeadCount)
 {

@@ -21,7 +21,7 @@ public static class GradientGraphNames
     /// <summary>Input float [n, d]: the tokens.</summary>
     public const string Tokens = "aligner.tokens";
 
-    /// <summary>Input float [L', H]: the gates of the adapted layers.</summary>
+    /// <summary>Input float [L', H]: the gates of the adapted layers; not in graphs of concat attention.</summary>
     public const string Gates = "aligner.gates";
 
     /// <summary>Input int64 [m] of preference graphs: the sequence that each target belongs to; 2k is the preferred answer of pair k, 2k + 1 the other one.</summary>
@@ -48,7 +48,7 @@ public static class GradientGraphNames
     /// <summary>Output float [n, d]: derivative of the loss by the tokens; gradient graphs only.</summary>
     public const string TokensGradient = "aligner.tokens_gradient";
 
-    /// <summary>Output float [L', H]: derivative of the loss by the gates; gradient graphs only.</summary>
+    /// <summary>Output float [L', H]: derivative of the loss by the gates; gradient graphs of gated attention only.</summary>
     public const string GatesGradient = "aligner.gates_gradient";
 
     /// <summary>All inputs but those of preference graphs, in the order in which the engine feeds them.</summary>

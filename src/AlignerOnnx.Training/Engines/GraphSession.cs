@@ -15,9 +15,10 @@ internal sealed class GraphSession : IDisposable
     public GraphSession(byte[] graph, string modelFolder, IReadOnlyList<string> outputs, OnnxRuntimeEngineOptions options)
     {
         _session = Open(graph, modelFolder, options);
+        HasGates = _session.InputMetadata.ContainsKey(GradientGraphNames.Gates);
         ComparesPairs = _session.InputMetadata.ContainsKey(GradientGraphNames.TargetSequences);
-        _inputs = ComparesPairs ? [.. GradientGraphNames.Inputs, .. GradientGraphNames.PreferenceInputs] : GradientGraphNames.Inputs;
-        _outputs = ComparesPairs ? [.. outputs, GradientGraphNames.Rewards] : outputs;
+        _inputs = [.. GradientGraphNames.Inputs.Where(name => HasGates || name != GradientGraphNames.Gates), .. ComparesPairs ? GradientGraphNames.PreferenceInputs : []];
+        _outputs = [.. outputs.Where(name => HasGates || name != GradientGraphNames.GatesGradient), .. ComparesPairs ? (IEnumerable<string>)[GradientGraphNames.Rewards] : []];
         try
         {
             RequireNames("inputs", _session.InputMetadata.Keys, _inputs);
@@ -29,6 +30,9 @@ internal sealed class GraphSession : IDisposable
             throw;
         }
     }
+
+    /// <summary>Whether the graph is of gated attention; of concat attention it has neither gates nor their gradient.</summary>
+    public bool HasGates { get; }
 
     /// <summary>Whether the graph's loss is over pairs of sequences: it has the further inputs <see cref="GradientGraphNames.PreferenceInputs"/> and the output <c>rewards</c>.</summary>
     public bool ComparesPairs { get; }

@@ -102,7 +102,14 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     {
         ArgumentNullException.ThrowIfNull(parameters);
         RequireShape(session, GradientGraphNames.Tokens, parameters.Shape.TokenCount, parameters.Shape.HiddenSize);
-        RequireShape(session, GradientGraphNames.Gates, parameters.Shape.AdaptedLayers, parameters.Shape.HeadCount);
+        if (session.HasGates)
+        {
+            RequireShape(session, GradientGraphNames.Gates, parameters.Shape.AdaptedLayers, parameters.Shape.HeadCount);
+        }
+        else if (parameters.Shape.GateValues > 0)
+        {
+            throw new AdapterRefusedException("the adapter has gates", GradientGraphNames.Gates, $"{parameters.Shape}", "an adapter of concat attention", "use the attention that the graph was built for");
+        }
         if (_buffers?.Shape != parameters.Shape)
         {
             _buffers?.Dispose();

@@ -17,16 +17,21 @@ internal sealed class ParameterBuffers : IDisposable
         GateGradient = new float[shape.GateValues];
         long[] tokenShape = [shape.TokenCount, shape.HiddenSize];
         long[] gateShape = [shape.AdaptedLayers, shape.HeadCount];
-        Inputs = [OrtValue.CreateTensorValueFromMemory(_tokens, tokenShape), OrtValue.CreateTensorValueFromMemory(_gates, gateShape)];
-        Outputs = [OrtValue.CreateTensorValueFromMemory(TokenGradient, tokenShape), OrtValue.CreateTensorValueFromMemory(GateGradient, gateShape)];
+        Inputs = [OrtValue.CreateTensorValueFromMemory(_tokens, tokenShape)];
+        Outputs = [OrtValue.CreateTensorValueFromMemory(TokenGradient, tokenShape)];
+        if (shape.GateValues > 0)
+        {
+            Inputs = [.. Inputs, OrtValue.CreateTensorValueFromMemory(_gates, gateShape)];
+            Outputs = [.. Outputs, OrtValue.CreateTensorValueFromMemory(GateGradient, gateShape)];
+        }
     }
 
     public AdapterShape Shape { get; }
 
-    /// <summary>Tokens, gates.</summary>
+    /// <summary>Tokens, and gates where there are any.</summary>
     public OrtValue[] Inputs { get; }
 
-    /// <summary>Gradient of tokens, of gates.</summary>
+    /// <summary>Gradient of tokens, and of gates where there are any.</summary>
     public OrtValue[] Outputs { get; }
 
     public float[] TokenGradient { get; }

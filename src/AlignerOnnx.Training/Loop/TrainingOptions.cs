@@ -1,3 +1,5 @@
+using AlignerOnnx.GraphRewrites.Gradients;
+
 namespace AlignerOnnx.Training;
 
 /// <summary>The recipe of training, whatever its objective. The defaults train the embedded model in seconds and follow the Aligner paper's weight decay and start layer.</summary>
@@ -31,7 +33,10 @@ public sealed record TrainingOptions
     /// <summary>The largest norm of a gradient, above 0; null (the default) does not clip.</summary>
     public double? MaximumGradientNorm { get; init; }
 
-    /// <summary>The first layer that is adapted, 0 or more. Default 2, the paper's. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
+    /// <summary>How tokens take part in attention. Default <see cref="AttentionReading.Gated"/>, the paper's. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
+    public AttentionReading Attention { get; init; }
+
+    /// <summary>The first layer that is adapted, 0 or more; 0 with <see cref="AttentionReading.Concat"/>, whatever is said here. Default 2, the paper's. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
     public int StartLayer { get; init; } = 2;
 
     /// <summary>Tokens of a new adapter, 1 or more. Default 1.</summary>

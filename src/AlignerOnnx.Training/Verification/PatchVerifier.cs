@@ -98,15 +98,15 @@ public sealed class PatchVerifier
     /// <summary>Adapters that the layout takes: one token, several.</summary>
     private IEnumerable<(string Name, Adapter Adapter)> RandomAdapters() => _layout switch
     {
-        SlotLayout.OneToken => [RandomAdapter(1, "gated")],
-        SlotLayout.Prefix => [RandomAdapter(3, "concat")],
-        _ => [RandomAdapter(1, "gated"), RandomAdapter(3, "gated")],
+        SlotLayout.OneToken => [RandomAdapter(1, AdapterConfig.GatedAttention)],
+        SlotLayout.Prefix => [RandomAdapter(3, AdapterConfig.ConcatAttention)],
+        _ => [RandomAdapter(1, AdapterConfig.GatedAttention), RandomAdapter(3, AdapterConfig.GatedAttention)],
     };
 
     /// <summary>Gates of the size that trained adapters have, so that the comparison is of a change that matters.</summary>
     private (string Name, Adapter Adapter) RandomAdapter(int tokens, string attention)
     {
-        int startLayer = attention == "concat" ? 0 : Math.Min(2, _sites.Count - 1);
+        int startLayer = attention == AdapterConfig.ConcatAttention ? 0 : Math.Min(2, _sites.Count - 1);
         AdapterConfig config = Adapter.Describe(_sites, "random", startLayer, tokens) with { Attention = attention };
         string name = $"random, {(tokens == 1 ? "1 token" : $"{tokens} tokens")}";
         return (name, new Adapter(config, Gaussians(tokens * config.HiddenSize, 1), Gaussians(config.AdaptedLayers * config.NumHeads, 0.05f)));

@@ -8,12 +8,6 @@ namespace AlignerOnnx.GraphRewrites.Tests.Golden;
 [TestClass]
 public sealed class GoldenGradientTests
 {
-    private const string Mistral = "ref-mistral-sw8";
-    private const string WithoutWindow = "-nowindow";
-
-    private static readonly string[] Models =
-        ["ref-llama2-mha", "ref-llama3-gqa-rope", "ref-llama2-mha-int4-cpu", "ref-llama3-gqa-rope-int4-cpu", "ref-qwen2", "ref-qwen3", Mistral, "ref-phi3", "ref-gemma2", "SmolLM2-135M-Instruct-int4"];
-
     /// <summary>The weights of reference models as other exporters and targets write them.</summary>
     private static readonly (string Export, string Model)[] OtherExports =
     [
@@ -23,24 +17,17 @@ public sealed class GoldenGradientTests
     ];
 
     public static IEnumerable<object[]> OtherCases => Material.HasShared
-        ? OtherExports.SelectMany(pair => GoldenCase.Names(pair.Model, "gated-").Select(name => new object[] { pair.Export, pair.Model, name }))
+        ? OtherExports.SelectMany(pair => GoldenCase.Names(pair.Model).Select(name => new object[] { pair.Export, pair.Model, name }))
         : [["(none)", "(none)", "(none)"]];
 
-    public static IEnumerable<object[]> Cases => Material.HasShared
-        ? Models.SelectMany(model => GoldenCase.Names(model, "gated-").Where(FollowsTheProject).Select(name => new object[] { model, name }))
-        : [["(none)", "(none)"]];
+    public static IEnumerable<object[]> Cases => GoldenCase.All;
 
     [TestMethod]
     [DynamicData(nameof(Cases))]
     public void Gradient_OfGoldenCase_EqualsReference(string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        OnnxModel graph = TrainingGraph.Build(Load(model, name), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens);
-        using GraphRunner runner = new(graph);
-        IReadOnlyDictionary<string, float[]> results = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"));
-        Assert.AreEqual(golden.Scalar("loss"), results["loss"][0], golden.Tolerance("loss"), "loss");
-        Closeness.AssertClose(golden.Singles("grad_tokens"), results["aligner.tokens_gradient"], golden.Tolerance("grad_tokens"), "gradient of the tokens");
-        Closeness.AssertClose(golden.Singles("grad_gates"), results["aligner.gates_gradient"], golden.Tolerance("grad_gates"), "gradient of the gates");
+        AssertGradient(golden, GoldenCase.LoadModel(model, name));
     }
 
     [TestMethod]
@@ -48,10 +35,8 @@ public sealed class GoldenGradientTests
     public void Logits_OfGoldenCase_EqualReference(string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        OnnxModel graph = TrainingGraph.Build(Load(model, name), TrainingGraphKind.Logits, golden.StartLayer, golden.Tokens);
-        using GraphRunner runner = new(graph);
-        float[] logits = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"))["logits"];
-        Closeness.AssertLogits(golden, logits);
+        using GraphRunner runner = new(Build(GoldenCase.LoadModel(model, name), TrainingGraphKind.Logits, golden));
+        Closeness.AssertLogits(golden, runner.Run(golden)["logits"]);
     }
 
     [TestMethod]
@@ -59,28 +44,21 @@ public sealed class GoldenGradientTests
     public void Gradient_OfOtherExport_EqualsReference(string export, string model, string name)
     {
         GoldenCase golden = GoldenCase.Load(model, name);
-        OnnxModel graph = TrainingGraph.Build(ModelLoader.Load(Material.Shared(["exports", .. export.Split('/')])), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens);
-        using GraphRunner runner = new(graph);
-        IReadOnlyDictionary<string, float[]> results = runner.Run(golden, golden.Singles("tokens"), golden.Singles("gates"));
+        AssertGradient(golden, ModelLoader.Load(Material.Shared(["exports", .. export.Split('/')])));
+    }
+
+    private static void AssertGradient(GoldenCase golden, OnnxModel model)
+    {
+        using GraphRunner runner = new(Build(model, TrainingGraphKind.Gradient, golden));
+        IReadOnlyDictionary<string, float[]> results = runner.Run(golden);
         Assert.AreEqual(golden.Scalar("loss"), results["loss"][0], golden.Tolerance("loss"), "loss");
         Closeness.AssertClose(golden.Singles("grad_tokens"), results["aligner.tokens_gradient"], golden.Tolerance("grad_tokens"), "gradient of the tokens");
-        Closeness.AssertClose(golden.Singles("grad_gates"), results["aligner.gates_gradient"], golden.Tolerance("grad_gates"), "gradient of the gates");
-    }
-
-    /// <summary>The reference also has what the project decided against: scores of tokens that are not soft-capped.</summary>
-    private static bool FollowsTheProject(string name) => !name.EndsWith("-nosoftcap", StringComparison.Ordinal);
-
-    /// <summary>The exporter dropped Mistral's window of 8; for the cases that have it, it is put back.</summary>
-    internal static OnnxModel Load(string model, string name)
-    {
-        OnnxModel loaded = ModelLoader.Load(GoldenCase.ModelFolder(model));
-        if (model == Mistral && !name.EndsWith(WithoutWindow, StringComparison.Ordinal))
+        if (golden.IsGated)
         {
-            foreach (Node core in loaded.Graph.Nodes.Where(node => node.OpType == "GroupQueryAttention"))
-            {
-                core.Attributes.Set(NodeAttributes.Of("local_window_size", 8L));
-            }
+            Closeness.AssertClose(golden.Singles("grad_gates"), results["aligner.gates_gradient"], golden.Tolerance("grad_gates"), "gradient of the gates");
         }
-        return loaded;
     }
+
+    private static OnnxModel Build(OnnxModel model, TrainingGraphKind kind, GoldenCase golden) =>
+        TrainingGraph.Build(model, kind, golden.StartLayer, golden.Tokens, new TrainingGraphOptions { Attention = golden.IsGated ? AttentionReading.Gated : AttentionReading.Concat });
 }

@@ -9,7 +9,7 @@ namespace AlignerOnnx.GraphRewrites.Tests.Golden;
 public sealed class GoldenPreferenceTests
 {
     public static IEnumerable<object[]> Cases => Material.HasShared
-        ? GoldenGradientTests.Cases.Where(data => GoldenCase.Load((string)data[0], (string)data[1]).Has("dpo.chosen_input_ids"))
+        ? GoldenCase.All.Where(data => GoldenCase.Load((string)data[0], (string)data[1]).Has("dpo.chosen_input_ids"))
         : [["(none)", "(none)"]];
 
     [TestMethod]
@@ -18,7 +18,7 @@ public sealed class GoldenPreferenceTests
     {
         GoldenCase golden = GoldenCase.Load(model, name);
         using GraphRunner runner = new(TrainingGraph.Build(
-            GoldenGradientTests.Load(model, name), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens, new TrainingGraphOptions { Preference = new PreferenceLossOptions() }));
+            GoldenCase.LoadModel(model, name), TrainingGraphKind.Gradient, golden.StartLayer, golden.Tokens, new TrainingGraphOptions { Preference = new PreferenceLossOptions() }));
         PairBatch pairs = PairBatch.Of(golden);
         foreach (string reference in new[] { "ref_base", "ref_adapter" })
         {

@@ -23,7 +23,7 @@ public sealed class ConversationDataSetTests
     public void Read_PairOfStrings_IsPlainText()
     {
         using TemporaryFile file = new("""{"prompt": "2+2=", "completion": "4"}""");
-        Assert.AreEqual(new TextRow("line 1", "2+2=", "4"), ConversationDataSet.Read(file.Path).Rows.Single());
+        Assert.AreEqual(new TextRow("line 1", "2+2=", "4") { Shape = "prompt-completion" }, ConversationDataSet.Read(file.Path).Rows.Single());
     }
 
     [TestMethod]

@@ -30,6 +30,36 @@ public sealed class ConversationEncoderTests
         Assert.AreEqual(9, example.TargetCount);
     }
 
+    private static ConversationRow ChatOfTwo() => Chat("hi", "yo", "and?", "so") with { EarlierAnswers = [1] };
+
+    [TestMethod]
+    [DataRow(LossOn.Answers, "yo<|end|>so<|end|>")]
+    [DataRow(LossOn.LastAnswer, "so<|end|>")]
+    [DataRow(LossOn.All, "<|user|>\nhi<|end|>\n<|assistant|>\nyo<|end|>\n<|user|>\nand?<|end|>\n<|assistant|>\nso<|end|>")]
+    public void EncodeRow_TwoAnswers_LearnsThoseAskedFor(LossOn lossOn, string learnt)
+    {
+        TrainingExample example = Encoder(new EncodingOptions { LossOn = lossOn }).EncodeRow(ChatOfTwo());
+        Assert.AreEqual("<|user|>\nhi<|end|>\n<|assistant|>\nyo<|end|>\n<|user|>\nand?<|end|>\n<|assistant|>\nso<|end|>", Text(example.InputIds));
+        Assert.AreEqual(learnt, Learnt(example));
+    }
+
+    [TestMethod]
+    public void EncodeRow_TokensMergeAcrossEveryBorder_LearnsTheSameAnswers()
+    {
+        static int[] Merging(string text) => Characters(text.Replace("\ny", "\u0100", StringComparison.Ordinal).Replace("\ns", "\u0101", StringComparison.Ordinal));
+        Assert.AreEqual("yo<|end|>so<|end|>", Learnt(new ConversationEncoder(Template, Merging).EncodeRow(ChatOfTwo())));
+    }
+
+    [TestMethod]
+    public void EncodeRow_TemplateThatRewritesEarlierAnswers_LearnsTheLastOne()
+    {
+        // Thoughts are kept in the last answer and dropped from earlier ones, as Qwen 3's template does.
+        static string Forgetful(IReadOnlyList<ConversationTurn> turns, bool generate) =>
+            Template([.. turns.Select((turn, i) => i == turns.Count - 1 && !generate ? turn : turn with { Content = turn.Content.Replace("~", "", StringComparison.Ordinal) })], generate);
+        ConversationRow row = Chat("hi", "~yo", "and?", "~so") with { EarlierAnswers = [1] };
+        Assert.AreEqual("~so<|end|>", Learnt(new ConversationEncoder(Forgetful, Characters).EncodeRow(row)));
+    }
+
     [TestMethod]
     public void EncodeRow_TemplateThatEndsTurnsWithALineBreak_KeepsIt()
     {
@@ -81,6 +111,26 @@ public sealed class ConversationEncoderTests
         Assert.AreEqual((2, 7L, 3L, 1), (report.Rows, report.Tokens, report.CompletionTokens, report.Truncated));
         Assert.AreEqual(new DroppedRow("line 2", "the prompt fills the maximum length of 5 tokens"), report.Dropped[0]);
         Assert.AreEqual(new DroppedRow("line 4", "no completion token"), report.Dropped[1]);
+    }
+
+    [TestMethod]
+    public void Encode_RowsLeftOut_AreReportedByReason()
+    {
+        using TemporaryFile file = new("""
+            {"text": "abc"}
+            {"instruction": "a", "output": ""}
+            {"instruction": "b", "output": ""}
+            {"instruction": "c", "output": "d"}
+            {"text": ""}
+            {"instruction": "e", "output": ""}
+            {"instruction": "f", "output": ""}
+            """);
+        DataReport report = Encoder().Encode(ConversationDataSet.Read(file.Path)).Report;
+        Assert.HasCount(2, report.DroppedByReason);
+        Assert.AreEqual(("the answer is empty", 4), (report.DroppedByReason[0].Reason, report.DroppedByReason[0].Rows));
+        CollectionAssert.AreEqual(new[] { "line 2", "line 3", "line 6" }, report.DroppedByReason[0].FirstPlaces.ToArray());
+        Assert.AreEqual(2, report.Shapes["text"]);
+        Assert.AreEqual(5, report.Shapes["alpaca"]);
     }
 
     [TestMethod]

@@ -10,35 +10,38 @@ namespace AlignerOnnx.Training.Tests;
 [TestClass]
 public sealed class RealModelTests
 {
-    private static OnnxRuntimeEngine Open(string folder, int tokens)
+    private static OnnxRuntimeEngine Open(string folder, int tokens, AttentionReading attention = AttentionReading.Gated)
     {
         OnnxModel model = ModelLoader.Load(ModelPaths.FindOnnxFile(folder));
-        TrainingGraphOptions options = new() { Runtime = TrainingRuntime.AlignerKernels };
-        byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 2, tokens, options).ToBytes();
-        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer: 2, tokens, options).ToBytes();
+        TrainingGraphOptions options = new() { Attention = attention, Runtime = TrainingRuntime.AlignerKernels };
+        int startLayer = attention == AttentionReading.Concat ? 0 : 2;
+        byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, options).ToBytes();
+        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer, tokens, options).ToBytes();
         return new OnnxRuntimeEngine(gradient, folder, evaluation, new OnnxRuntimeEngineOptions { Threads = 2 });
     }
 
     [TestMethod]
-    [DataRow("model-int4", 1)]
-    [DataRow("model-fp32", 3)]
-    public void Train_EmbeddedModel_LearnsOneRowByHeart(string model, int tokens)
+    [DataRow("model-int4", 1, AttentionReading.Gated)]
+    [DataRow("model-fp32", 3, AttentionReading.Gated)]
+    [DataRow("model-int4", 1, AttentionReading.Concat)]
+    public void Train_EmbeddedModel_LearnsOneRowByHeart(string model, int tokens, AttentionReading attention)
     {
-        using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens);
+        using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens, attention);
         TrainingExample[] rows = [new([10, 20, 30, 40, 50], [-100, -100, 30, 40, 50])];
-        AdapterParameters start = AdapterParameters.Initial(new AdapterShape(tokens, 128, 4, 4), seed: 0);
+        AdapterParameters start = AdapterParameters.Initial(new AdapterShape(tokens, 128, attention == AttentionReading.Concat ? 0 : 4, 4), seed: 0);
         TrainingOptions options = new() { Steps = 40, BatchSize = 1 };
         TrainingResult result = new AdapterTrainer(engine, options).Train(new SupervisedObjective(rows, options), TrainingState.Start(start), new SupervisedEvaluation(rows, options));
         Assert.IsLessThan(0.9 * result.Losses[0], result.Evaluation!.Loss);
     }
 
     [TestMethod]
-    [DataRow("model-int4", 1)]
-    [DataRow("model-fp32", 3)]
-    public void Gradient_OfPackedRows_EqualsThatOfPaddedRows(string model, int tokens)
+    [DataRow("model-int4", 1, AttentionReading.Gated)]
+    [DataRow("model-fp32", 3, AttentionReading.Gated)]
+    [DataRow("model-fp32", 3, AttentionReading.Concat)]
+    public void Gradient_OfPackedRows_EqualsThatOfPaddedRows(string model, int tokens, AttentionReading attention)
     {
-        using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens);
-        AdapterParameters parameters = AdapterParameters.Initial(new AdapterShape(tokens, 128, 4, 4), seed: 5);
+        using OnnxRuntimeEngine engine = Open(Material.Pocket(model), tokens, attention);
+        AdapterParameters parameters = AdapterParameters.Initial(new AdapterShape(tokens, 128, attention == AttentionReading.Concat ? 0 : 4, 4), seed: 5);
         Array.Fill(parameters.Gates, 0.1f);
         TrainingExample[] rows = [.. new[] { 9, 4, 3, 7, 2, 2 }.Select((length, row) =>
             new TrainingExample([.. Enumerable.Range(0, length).Select(t => 10 + (37 * row) + (11 * t))], [.. Enumerable.Range(0, length).Select(t => t == 0 ? -100 : 10 + (37 * row) + (11 * t))]))];
