@@ -1,4 +1,4 @@
-// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|Load|Soak|Demo|Pack] [--configuration=Release]`.
+// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|Demo|Pack] [--configuration=Release]`.
 using System.Xml.Linq;
 
 var target = Argument("target", "Test");
@@ -78,6 +78,22 @@ Task("Load")
 Task("Soak")
     .Description("Swaps versions under load and checks every answer: --swaps=N (100000), --clients=N (4).")
     .Does(() => ServerLoad($"soak --swaps {Argument("swaps", "100000")} --clients {Argument("clients", "4")}{ModelOption()}"));
+
+Task("FuzzModels")
+    .Description("Takes changed exports through load, recognise, patch, save: --inputs=N (two million), --seed=N.")
+    .Does(() =>
+{
+    DotNetBuild("tests/ModelFuzz/AlignerOnnx.ModelFuzz.csproj", new DotNetBuildSettings { Configuration = configuration, NoLogo = true, Verbosity = DotNetVerbosity.Quiet });
+    var exitCode = StartProcess("dotnet", new ProcessSettings
+    {
+        Arguments = new ProcessArgumentBuilder().AppendQuoted($"tests/ModelFuzz/bin/{configuration}/net10.0/AlignerOnnx.ModelFuzz.dll")
+            .Append(Argument("inputs", "2000000")).Append(Argument("seed", "1")),
+    });
+    if (exitCode != 0)
+    {
+        throw new CakeException("The rewriter did not handle an input; artifacts/fuzz-models holds it.");
+    }
+});
 
 Task("Demo")
     .Description("Patches, trains, compiles and answers on the embedded model.")

@@ -26,6 +26,10 @@ public static class PrefixInjection
     {
         OnnxGraph graph = model.Graph;
         Value ids = graph.Find(InputIds) is { IsGraphInput: true } found ? found : throw new ModelRefusedException("The model takes no token ids", model.Path, $"no input '{InputIds}'", "a model with its embedding");
+        if (ids.ElementType is not (DataType.Int32 or DataType.Int64))
+        {
+            throw new ModelRefusedException("Token ids are no integers", $"input '{InputIds}'", ids.ElementType.ToString(), "int64 or int32", "export the model again");
+        }
         long firstId = VocabularyOf(ids, model);
         Value table = Slots.Add(graph, Slot, sites[0].ElementType, ["aligner_rows", sites[0].HiddenSize], 1, sites[0].HiddenSize);
         OpEmitter emit = new(graph, "aligner.prefix_layout");
@@ -47,11 +51,13 @@ public static class PrefixInjection
         model.SetMetadata(FirstIdKey, firstId.ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
 
+    /// <summary>All but the nodes that tell reserved ids apart read ordinary ids alone, subgraphs too.</summary>
     private static void Redirect(Value ids, Value ordinary, IReadOnlyCollection<Node> own)
     {
-        foreach (Use use in ids.Uses.Where(use => !own.Contains(use.Node)).ToArray())
+        OnnxGraph.ReplaceUses(ids, ordinary);
+        foreach (Use use in ordinary.Uses.Where(use => own.Contains(use.Node)).ToArray())
         {
-            use.Node.Rewire(use.Input, ordinary);
+            use.Node.Rewire(use.Input, ids);
         }
     }
 

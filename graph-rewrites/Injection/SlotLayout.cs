@@ -88,9 +88,9 @@ public static class SlotLayouts
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(sites);
-        if (model.Graph.Values.FirstOrDefault(value => value.Name.StartsWith("aligner.", StringComparison.Ordinal)) is { } present)
+        if (model.Graph.Values.Select(value => value.Name).Concat(model.Graph.Nodes.Select(node => node.Name)).FirstOrDefault(SlotRemoval.IsOwn) is { } present)
         {
-            throw new ModelRefusedException("The model is patched already", model.Path, $"a value '{present}'", "a base model", "patch the base model instead");
+            throw new ModelRefusedException("The model is patched already", model.Path, $"the name '{present}'", "a base model", "patch the base model instead");
         }
         if (model.Opset() is < OldestOpset and var opset)
         {

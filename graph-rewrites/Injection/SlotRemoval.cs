@@ -11,44 +11,40 @@ internal static class SlotRemoval
     private const string Own = "aligner.";
     private const int BaseOperandOfWhere = 2;
 
-    /// <summary>Removes slots and what reads them.</summary>
+    /// <summary>Removes slots and what reads them; the base model's own nodes stay, those that nothing reads too.</summary>
+    /// <exception cref="ModelRefusedException">What reads the slots is not what patching wrote.</exception>
     public static void Apply(OnnxGraph graph)
     {
         foreach (Value output in graph.Outputs.Where(output => BaseOf(output) != output).ToArray())
         {
             OnnxGraph.Exchange(output, BaseOf(output));
         }
-        foreach (Node node in graph.Nodes.Where(node => !IsOwn(node)).ToArray())
+        foreach (Value joined in graph.Nodes.Where(node => IsOwn(node.Name)).SelectMany(node => node.Outputs).OfType<Value>().Where(value => value.Uses.Any(use => !IsOwn(use.Node.Name))).ToArray())
         {
-            for (int input = 0; input < node.Inputs.Count; input++)
-            {
-                if (node.Inputs[input] is { } value && BaseOf(value) is { } original && original != value)
-                {
-                    node.Rewire(input, original);
-                }
-            }
+            OnnxGraph.ReplaceUses(joined, BaseOf(joined));
         }
-        graph.RemoveUnused();
-        foreach (Value slot in graph.Inputs.Where(input => input.Uses.Count == 0 && input.Name.StartsWith(Own, StringComparison.Ordinal)).ToArray())
+        graph.RemoveUnused(IsOwn);
+        foreach (Value slot in graph.Inputs.Where(input => input.Uses.Count == 0 && IsOwn(input.Name)).ToArray())
         {
             graph.RemoveInput(slot);
         }
-        graph.RemoveUnused();
+        graph.RemoveUnused(IsOwn);
     }
+
+    /// <summary>Whether patching gave the name.</summary>
+    public static bool IsOwn(string name) => name.StartsWith(Own, StringComparison.Ordinal);
 
     private static Value BaseOf(Value value)
     {
-        while (value.Producer is { } node && IsOwn(node))
+        while (value.Producer is { } node && IsOwn(node.Name))
         {
             value = node.OpType switch
             {
-                "Add" => node.Input(0)!,
-                "Where" => node.Input(BaseOperandOfWhere)!,
-                _ => throw new ModelRefusedException("The slots of the model were changed after patching", node.ToString(), remedy: "patch the base model again"),
-            };
+                "Add" => node.Input(0),
+                "Where" => node.Input(BaseOperandOfWhere),
+                _ => null,
+            } ?? throw new ModelRefusedException("The slots of the model were changed after patching", node.ToString(), remedy: "patch the base model again");
         }
         return value;
     }
-
-    private static bool IsOwn(Node node) => node.Name.StartsWith(Own, StringComparison.Ordinal);
 }

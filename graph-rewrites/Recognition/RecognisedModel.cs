@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition.Decomposed;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Recognition;
 
@@ -39,11 +40,15 @@ public sealed class RecognisedModel
         {
             IAttentionRecogniser? recogniser = Array.Find(recognisers, r => r.LooksFor(node));
             Match<AttentionSite> match = node.Outputs is not [{ }, ..] ? Match<AttentionSite>.Fail("the core has no first output", node)
-                : recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node);
+                : Typed(recogniser?.Recognise(node, cores.Count) ?? UnsupportedForms.Explain(node), node);
             cores.Add(new AttentionCore(cores.Count, node, match.Success && foreign is { } why ? Match<AttentionSite>.Fail(why.Reason, why.Culprit) : match));
         }
         return new RecognisedModel(model, cores);
     }
+
+    /// <summary>Slots have the type of the layer, and there are no others in which adapters are stored.</summary>
+    private static Match<AttentionSite> Typed(Match<AttentionSite> match, Node core) =>
+        match is { Success: true, Found.ElementType: not (DataType.Float or DataType.Float16 or DataType.Bfloat16) and var type } ? Match<AttentionSite>.Fail($"the layer computes in {type}, not in float, float16 or bfloat16", core) : match;
 
     /// <summary>All sites; a model is patched completely or refused.</summary>
     /// <exception cref="ModelRefusedException">There is no attention core, one cannot be patched, or the layers differ.</exception>

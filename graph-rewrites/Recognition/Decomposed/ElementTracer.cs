@@ -57,9 +57,9 @@ internal sealed class ElementTracer(PartialEvaluation known)
                 passed = passed with { Factor = passed.Factor * factor };
                 value = unscaled;
             }
-            else if (isRotating && node.Is("Neg"))
+            else if (isRotating && node.Is("Neg") && node.Input(0) is { } negated)
             {
-                value = node.Input(0)!;
+                value = negated;
             }
             else if (!isRotating && node.OpType is "Add" or "Sub")
             {

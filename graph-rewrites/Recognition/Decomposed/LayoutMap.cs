@@ -40,10 +40,10 @@ internal sealed record LayoutMap(long[] Shape, Func<long, (int Input, long Place
         };
     }
 
-    /// <summary>Every element at the place that a smaller shape repeats it from.</summary>
-    public static LayoutMap Repeat(long[] small, long[] large) => small.AsSpan().SequenceEqual(large)
-        ? new(large, place => (0, place))
-        : new(large, place => (0, Coordinates.Place(Coordinates.Of(place, large), small)));
+    /// <summary>Every element at the place that a smaller shape repeats it from; null where it does not repeat into the larger one.</summary>
+    public static LayoutMap? Repeat(long[] small, long[] large) => small.AsSpan().SequenceEqual(large) ? new(large, place => (0, place))
+        : Coordinates.Together(small, large) is { } together && together.AsSpan().SequenceEqual(large) ? new(large, place => (0, Coordinates.Place(Coordinates.Of(place, large), small)))
+        : null;
 
     /// <summary>The axes of a node as attribute or second input; null where none are given.</summary>
     public static long[]? Axes(Node node, PartialEvaluation known) => node.Attributes.Ints("axes") is { } axes ? [.. axes] : known[node.Input(1)].Integers;

@@ -32,9 +32,9 @@ internal sealed record PlacePath(IReadOnlyList<Value> Values)
                     return null;
                 }
             }
-            else if (known.ShapeOf(value) is { } large && known.ShapeOf(next) is { } small)
+            else if (known.ShapeOf(value) is { } large && known.ShapeOf(next) is { } small && LayoutMap.Repeat(small, large) is { } repeated)
             {
-                place = LayoutMap.Repeat(small, large).Origin(place).Place;
+                place = repeated.Origin(place).Place;
             }
             else
             {

@@ -34,7 +34,10 @@ internal static class TrainingPrinter
         }
         output.Line(Text($"  first step after  {made.FirstStepSeconds:F1} s"));
         output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
-        output.Line($"  metrics           {made.Run}");
+        output.Line($"  model card        {Path.Combine(made.Output, "README.md")}");
+        output.Line($"  metrics           {made.Records.Metrics}");
+        output.Line($"  loss curve        {made.Records.LossCurve}");
+        output.Line($"  TensorBoard       {made.Records.TensorBoard}");
     }
 
     /// <summary>The curve at every fifth step: enough to see where the loss falls and where it rises again.</summary>

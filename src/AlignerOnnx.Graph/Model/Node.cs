@@ -37,10 +37,10 @@ public sealed class Node
     internal NodeProto Proto { get; }
 
     /// <summary>The first output.</summary>
-    /// <exception cref="InvalidOperationException">The node has no output.</exception>
+    /// <exception cref="ModelRefusedException">The node has none.</exception>
     public Value Output => _outputs.Count > 0 && _outputs[0] is { } output
         ? output
-        : throw new InvalidOperationException($"{this} has no first output.");
+        : throw new ModelRefusedException("A node has no first output", ToString(), remedy: "export the model again");
 
     /// <summary>The input at an index; null where it is absent or the node has fewer inputs.</summary>
     public Value? Input(int index) => index < _inputs.Count ? _inputs[index] : null;

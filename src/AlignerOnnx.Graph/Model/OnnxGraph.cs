@@ -173,10 +173,12 @@ public sealed class OnnxGraph
     }
 
     /// <summary>Removes every node and initializer that no graph output needs.</summary>
-    public void RemoveUnused()
+    /// <param name="named">Which names may go; null for all. Nothing else may read what goes.</param>
+    public void RemoveUnused(Func<string, bool>? named = null)
     {
+        named ??= _ => true;
         IReadOnlySet<Node> needed = NodeOrder.Reaching(_outputs, this);
-        HashSet<Node> unused = [.. _nodes.Where(node => !needed.Contains(node))];
+        HashSet<Node> unused = [.. _nodes.Where(node => named(node.Name) && !needed.Contains(node))];
         foreach (Node node in unused)
         {
             for (int i = 0; i < node.Inputs.Count; i++)
@@ -193,7 +195,7 @@ public sealed class OnnxGraph
             _values.Remove(output.Name);
         }
         _nodes.RemoveAll(unused.Contains);
-        foreach (Value value in _values.Values.Where(v => v is { Initializer: not null, IsGraphOutput: false, IsGraphInput: false, Uses.Count: 0 }).ToArray())
+        foreach (Value value in _values.Values.Where(v => v is { Initializer: not null, IsGraphOutput: false, IsGraphInput: false, Uses.Count: 0 } && named(v.Name)).ToArray())
         {
             _values.Remove(value.Name);
         }

@@ -45,7 +45,7 @@ internal static class Subgraphs
 
     private static void Rename(GraphProto graph, string from, string to)
     {
-        if (graph.Input.Any(i => i.Name == from) || graph.Node.Any(n => n.Output.Contains(from)))
+        if (graph.Input.Any(i => i.Name == from) || graph.Initializer.Any(i => i.Name == from) || graph.Node.Any(n => n.Output.Contains(from)))
         {
             return;
         }
