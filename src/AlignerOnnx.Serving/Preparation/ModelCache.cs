@@ -64,7 +64,7 @@ public static class ModelCache
         }
     }
 
-    /// <summary>The cache folder.</summary>
+    /// <summary>The cache's folder.</summary>
     internal static string Root()
     {
         string? given = Environment.GetEnvironmentVariable(FolderVariable);
