@@ -54,6 +54,10 @@ public static class TrainingGraph
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);
         IReadOnlyList<Value> parameters = options.Attention == AttentionReading.Concat ? Concat(model, sites, startLayer, tokens) : Gated(model, sites, startLayer, tokens);
+        if (options.Runtime == TrainingRuntime.OnnxRuntimeTraining)
+        {
+            EmbeddingLowering.Apply(model.Graph);
+        }
         if (options.Runtime == TrainingRuntime.AlignerKernels)
         {
             model.RequireOpset(KernelOperators.Domain, 1);

@@ -27,7 +27,11 @@ internal static class AdapterSaving
         {
             Recipe = recipe,
             Steps = best,
+            DataFile = Path.GetFileName(request.Data),
             DataHash = data.DataHash,
+            DataRows = data.Report.Rows,
+            DataTokens = data.Report.Tokens,
+            LearntTokens = data.Report.CompletionTokens,
             Seed = request.Options.Seed,
             FinalLoss = result.Losses[best - 1],
             EvalLoss = result.Evaluation?.Loss,
@@ -37,7 +41,7 @@ internal static class AdapterSaving
         run.Complete();
         return new FineTuningReport(
             Path.GetFullPath(request.Output), run.Folder, result.Losses.Count, best, result.FinalLoss, result.Evaluation?.Loss, result.PeakMemoryBytes,
-            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report)
+            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report, run.Records)
         {
             FirstStepSeconds = run.FirstStepSeconds,
         };

@@ -72,8 +72,9 @@ public sealed record OrtTrainingOptions(IReadOnlyList<string> Program, string? L
 /// <param name="Tokens">Tokens of the adapter.</param>
 /// <param name="Seconds">Time of the training steps.</param>
 /// <param name="Data">What became of the rows of the data file.</param>
+/// <param name="Records">The run's metrics and their pictures.</param>
 public sealed record FineTuningReport(
-    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data)
+    string Output, string Run, int Steps, int BestStep, double FinalLoss, double? EvalLoss, long PeakMemoryBytes, int TrainableParameters, int StartLayer, int Tokens, double Seconds, DataReport Data, RunRecords Records)
 {
     /// <summary>Seconds from the start of the process to the start of the first training step.</summary>
     public double FirstStepSeconds { get; init; }
