@@ -10,7 +10,7 @@ namespace AlignerOnnx.Cli;
 internal sealed class EvalCommand : AlignerCommand
 {
     private readonly Argument<string> _model = CommonOptions.Model();
-    private readonly Option<string?> _data = new("--data") { Description = "The rows to measure, in the shapes that train sft reads.", HelpName = "FILE" };
+    private readonly Option<string?> _data = new("--data") { Description = "The rows to measure, in the shapes that train sft and train dpo read; pairs of answers are ranked too.", HelpName = "FILE" };
     private readonly Option<string[]> _adapters = CommonOptions.Adapters();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _batchSize = CommonOptions.Whole("--batch-size", "Rows computed at once.", standard: 4, least: 1);
@@ -58,7 +58,7 @@ internal sealed class EvalCommand : AlignerCommand
 
     private Result Measure(ParseResult parsed, string? adapter, AdapterLoss? loss, CancellationToken cancellation)
     {
-        Result result = new(adapter, loss?.Loss, loss?.Tokens, loss?.Perplexity);
+        Result result = new(adapter, loss?.Loss, loss?.Tokens, loss?.Perplexity) { Preference = loss?.Preference };
         string? answered = parsed.GetValue(_answers) || parsed.GetValue(_pattern) is not null ? parsed.GetValue(_data) : null;
         if (answered is null && parsed.GetValue(_knowledge) is null && parsed.GetValue(_form) is null)
         {
@@ -106,6 +106,8 @@ internal sealed class EvalCommand : AlignerCommand
     /// <summary>The measures of the base model (no adapter) or of one adapter; null for what was not asked for.</summary>
     internal sealed record Result(string? Adapter, double? Loss, long? Tokens, double? Perplexity)
     {
+        public PreferenceScores? Preference { get; init; }
+
         public AnswerScores? Answers { get; init; }
 
         public KnowledgeScores? Knowledge { get; init; }
