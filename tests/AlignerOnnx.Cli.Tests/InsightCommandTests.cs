@@ -51,6 +51,36 @@ public sealed class InsightCommandTests
     }
 
     [TestMethod]
+    public async Task Train_TokensFromTheCache_GiveTheSameAdapterAndReport()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string cache = Path.Combine(folder, "cache");
+            string first = await TrainAsync("first");
+            string[] made = Directory.GetFiles(Path.Combine(cache, "data"));
+            Assert.HasCount(1, made);
+            DateTime written = File.GetLastWriteTimeUtc(made[0]);
+            Assert.AreEqual(first, await TrainAsync("second"));
+            Assert.AreEqual(written, File.GetLastWriteTimeUtc(made[0]), "it was used, not made again");
+            await File.WriteAllTextAsync(made[0], "{\"Examples\": [");
+            Assert.AreEqual(first, await TrainAsync("third"));
+            Assert.IsGreaterThan(1000, new FileInfo(made[0]).Length, "a damaged file is replaced");
+
+            async Task<string> TrainAsync(string name)
+            {
+                AlignerProcess.Run run = (await AlignerProcess.RunAsync(
+                    ["train", "sft", Model, "--data", Material.PocketData("form-json.train.jsonl"), "--steps", "2", "--batch-size", "4", "-o", name, "--json"], folder, ("ALIGNER_CACHE", cache))).Expect(ExitCodes.Done);
+                return run.Document.GetProperty("data").GetRawText() + Convert.ToHexString(await File.ReadAllBytesAsync(Path.Combine(folder, name, "adapter_model.safetensors")));
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [TestMethod]
     [DataRow("eval", "MODEL")]
     [DataRow("eval", "MODEL", "--form", "f", "--pattern", "(")]
     public async Task Eval_NothingToMeasureOrBrokenPattern_IsAUsageError(params string[] arguments) =>
