@@ -11,15 +11,16 @@ internal static class Differentiator
     [
         // Elementwise.
         new AddGradient(), new SubGradient(), new MulGradient(), new DivGradient(), new NegGradient(), new PowGradient(), new SqrtGradient(), new ReciprocalGradient(), new ExpGradient(),
-        new WhereGradient(), new CastGradient(), new IdentityGradient(),
+        new LogGradient(), new AbsGradient(), new SinGradient(), new CosGradient(), new ClipGradient(), new ExtremumGradient(), new WhereGradient(), new CastGradient(), new IdentityGradient(),
         // Activations and normalizations.
-        new SigmoidGradient(), new QuickGeluGradient(), new GeluGradient(), new TanhGradient(), new ErfGradient(), new SoftmaxGradient(), new SimplifiedLayerNormalizationGradient(),
-        new ReduceMeanGradient(), new ReduceSumGradient(),
+        new SigmoidGradient(), new QuickGeluGradient(), new GeluGradient(), new TanhGradient(), new ErfGradient(), new SoftmaxGradient(), new LogSoftmaxGradient(), new ReluGradient(),
+        new SoftplusGradient(), new SimplifiedLayerNormalizationGradient(), new LayerNormalizationGradient(), new ReduceMeanGradient(), new ReduceSumGradient(), new ReduceExtremumGradient(),
+        new CumSumGradient(),
         // Products and rotations.
-        new MatMulGradient(), new FusedMatMulGradient(), new GemmGradient(), new MatMulNBitsGradient(), new RotaryEmbeddingGradient(),
+        new MatMulGradient(), new FusedMatMulGradient(), new GemmGradient(), new MatMulNBitsGradient(), new EinsumGradient(), new RotaryEmbeddingGradient(),
         // Layout.
         new ReshapeGradient(), new TransposeGradient(), new UnsqueezeGradient(), new SqueezeGradient(), new ExpandGradient(), new SplitGradient(), new ConcatGradient(), new SliceGradient(),
-        new GatherGradient(),
+        new FlattenGradient(), new TriluGradient(), new GatherGradient(), new GatherElementsGradient(),
     ];
 
     /// <summary>Rules that come first where kernels of our own run.</summary>

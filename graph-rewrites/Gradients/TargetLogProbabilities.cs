@@ -35,9 +35,19 @@ internal abstract class TargetLogProbabilities(OpEmitter emit)
         Value logits = graph.Find("logits")!;
         graph.RemoveOutput(logits);
         KeepTargets(emit, head, positions);
+        Redeclare(head.Output, logits);
         return logits == head.Output && VocabularyInPieces.Takes(head, options)
             ? new VocabularyInPieces(emit, head, ids, options, differentiated)
             : new WholeVocabulary(emit, logits, ids);
+    }
+
+    /// <summary>The values from the head to the logits have another rank now; runtimes that compare what is declared with what they infer refuse an old declaration.</summary>
+    private static void Redeclare(Value first, Value logits)
+    {
+        for (Value? value = logits; value is not null; value = value == first ? null : value.Producer!.Inputs.First(input => input is { IsConstant: false }))
+        {
+            value.Type = value.Type is null ? null : Shapes.Declare(value.ElementType, "targets", ProjectionRecogniser.Computing(first).Found!.OutputSize);
+        }
     }
 
     private static void KeepTargets(OpEmitter emit, Node head, Value positions)

@@ -51,7 +51,7 @@ internal sealed class VocabularyInPieces : TargetLogProbabilities
         Value softmax = Emit.Op("Softmax", [product.Output], NodeAttributes.Of("axis", -1L));
         // The largest probability is 1 / sum exp(logit - largest logit).
         Value logSum = Emit.Sub(Largest(product.Output), Emit.Op("Log", [Largest(softmax)]));
-        return (logSum, differentiated ? Emit.MatMul(softmax, Dequantisation.Of(Emit, QuantisedWeight.Of(product), softmax, options.Runtime)) : null);
+        return (logSum, differentiated ? Dequantisation.Product(Emit, softmax, QuantisedWeight.Of(product), options.Runtime) : null);
     }
 
     /// <summary>Two parts of the vocabulary as one: the second part's share of the probability is sigmoid(difference of the logarithms).</summary>

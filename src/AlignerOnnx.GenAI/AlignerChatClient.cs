@@ -84,7 +84,10 @@ public sealed class AlignerChatClient(ChatModel model, string baseName, bool own
             TopP = options?.TopP,
             TopK = options?.TopK,
             Seed = options?.Seed is long seed ? (int)(seed & int.MaxValue) : null,
+            PresencePenalty = options?.PresencePenalty ?? 0,
+            FrequencyPenalty = options?.FrequencyPenalty ?? 0,
             StopStrings = options?.StopSequences?.ToArray() ?? [],
+            Guidance = options?.ResponseFormat is ChatResponseFormatJson json ? new Guidance(GuidanceKind.JsonSchema, json.Schema?.GetRawText() ?? """{"type":"object"}""") : null,
         };
     }
 

@@ -12,6 +12,9 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
     /// <summary>Whether choosing tokens looks at the prompt: penalties of repetition, a least length.</summary>
     internal bool SearchReadsPrompt { get; private init; }
 
+    /// <summary>Whether tokens are drawn where a request does not say so.</summary>
+    internal bool Samples { get; private init; }
+
     /// <summary>Why only GenAI itself can run the model: another device than the CPU, more than one graph, several beams; null where nothing stands against it.</summary>
     internal string? Obstacle { get; private init; }
 
@@ -52,6 +55,7 @@ internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int Ma
         {
             Threads = Session(model) is { } session && session.TryGetProperty("intra_op_num_threads", out JsonElement threads) ? threads.GetInt32() : null,
             SearchReadsPrompt = Search(search, "repetition_penalty", 1) != 1 || Search(search, "min_length", 0) != 0 || Search(search, "no_repeat_ngram_size", 0) != 0,
+            Samples = search.ValueKind == JsonValueKind.Object && search.TryGetProperty("do_sample", out JsonElement samples) && samples.ValueKind == JsonValueKind.True,
             Obstacle = ObstacleOf(model, search),
         };
     }

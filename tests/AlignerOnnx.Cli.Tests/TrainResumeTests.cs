@@ -57,7 +57,9 @@ public sealed class TrainResumeTests
     }
 
     [TestMethod]
-    public async Task Resume_AfterCtrlC_EndsByteForByteAsTheWholeRun()
+    [DataRow("INT")]
+    [DataRow("TERM")]
+    public async Task Resume_AfterASignal_EndsByteForByteAsTheWholeRun(string signal)
     {
         (await AlignerProcess.RunAsync(Arguments("whole"))).Expect(ExitCodes.Done);
         using Process process = AlignerProcess.Start(Arguments("stopped", checkpointEvery: 100));
@@ -67,7 +69,7 @@ public sealed class TrainResumeTests
         {
             line = await process.StandardError.ReadLineAsync();
         }
-        using (Process interrupt = Process.Start("kill", $"-INT {process.Id}"))
+        using (Process interrupt = Process.Start("kill", $"-{signal} {process.Id}"))
         {
             await interrupt.WaitForExitAsync();
         }
@@ -107,6 +109,22 @@ public sealed class TrainResumeTests
         await File.WriteAllBytesAsync(weights, bytes);
         AlignerProcess.Run changed = (await AlignerProcess.RunAsync([.. arguments, "--resume"])).Expect(ExitCodes.AdapterOrDataRefused);
         Assert.Contains("the model changed", changed.Errors);
+    }
+
+    [TestMethod]
+    public async Task Train_LossThatDiverges_StopsWithTheLastGoodStepAndNamesTheRows()
+    {
+        // Each step multiplies the tokens by 1 - 10 * 10: they leave the numbers of float32 after about twenty.
+        string[] arguments = Arguments("wild", checkpointEvery: 5, more: ["--learning-rate", "10", "--weight-decay", "10"]);
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(arguments)).Expect(ExitCodes.Failure);
+        StringAssert.Matches(run.Errors, new System.Text.RegularExpressions.Regex("training stopped at step [0-9]+: the (loss|gradient) is (NaN|∞|-∞)"));
+        StringAssert.Matches(run.Errors, new System.Text.RegularExpressions.Regex("form-json.train.jsonl[^0-9]+[0-9]+"));
+        Assert.IsFalse(Directory.Exists(Path.Combine(_folder, "wild")));
+        // What it left is the last good step: continued, it meets the same rows and stops again.
+        AlignerProcess.Run again = (await AlignerProcess.RunAsync([.. arguments, "--resume"])).Expect(ExitCodes.Failure);
+        Assert.AreEqual(Stop(run.Errors), Stop(again.Errors));
+
+        static string Stop(string errors) => errors[errors.IndexOf("training stopped at step", StringComparison.Ordinal)..];
     }
 
     [TestMethod]

@@ -43,6 +43,53 @@ public sealed class TrainSftCommandTests
     }
 
     [TestMethod]
+    public async Task TrainSft_Recipe_IsThePublishedOneButForWhatIsGiven()
+    {
+        string adapter = Path.Combine(_folder, "adapter");
+        (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", adapter, "--recipe", "alpaca", "--steps", "2", "--batch-size", "8")).Expect(ExitCodes.Done);
+        string recipe = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(adapter, "adapter_config.json"))).RootElement.GetProperty("training").GetProperty("recipe").GetString()!;
+        Assert.Contains("learning rate 0.0045", recipe);
+        Assert.Contains("2 warm-up steps", recipe);
+        Assert.Contains("batches of 8", recipe);
+        AlignerProcess.Run unknown = (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", adapter, "--recipe", "soup")).Expect(ExitCodes.Usage);
+        Assert.Contains("alpaca", unknown.Errors);
+    }
+
+    [TestMethod]
+    public async Task TrainSft_FindLearningRate_GivesACurveAndARateAndNoAdapter()
+    {
+        string adapter = Path.Combine(_folder, "adapter");
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", adapter, "--find-lr", "--json")).Expect(ExitCodes.Done);
+        // What Pocket trains well with lies between 0.01 and 0.1.
+        Assert.IsInRange(0.01, 0.2, run.Document.GetProperty("suggestion").GetDouble());
+        Assert.AreEqual(run.Document.GetProperty("points").GetArrayLength(), File.ReadLines(run.Document.GetProperty("curve").GetString()!).Count());
+        Assert.IsFalse(Directory.Exists(adapter));
+    }
+
+    /// <summary>Exports without a tokenizer train on rows of token ids: float32, int4, int8, float16, q/k norm, packed projections, soft-cap and window.</summary>
+    [TestMethod]
+    [DataRow("reference-models/ref-qwen2")]
+    [DataRow("reference-models/ref-qwen3")]
+    [DataRow("reference-models/ref-gemma2")]
+    [DataRow("reference-models/ref-phi3")]
+    [DataRow("reference-models/ref-mistral-sw8")]
+    [DataRow("reference-models/ref-llama3-gqa-rope-int4-cpu")]
+    [DataRow("builder-0.18/llama3-int8-cpu")]
+    [DataRow("builder-0.18/llama3-fp16-dml")]
+    [DataRow("builder-0.18/qwen3-fp16-cuda")]
+    [DataRow("other-exporters/optimum-ref-llama3-gqa-rope")]
+    public async Task TrainSft_RowsOfTokenIds_NeedNoTokenizer(string export)
+    {
+        string model = Material.Shared(["exports", .. export.Split('/')]);
+        string data = Path.Combine(_folder, "ids.jsonl");
+        await File.WriteAllLinesAsync(data, Enumerable.Range(0, 8).Select(row => $$"""{"input_ids": [{{5 + row}}, 40, {{60 + row}}, 90, 7], "labels": [-100, -100, {{60 + row}}, 90, 7]}"""));
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(
+            "train", "sft", model, "--data", data, "--eval", data, "-o", Path.Combine(_folder, "adapter"), "--tokens", "2", "--steps", "30", "--batch-size", "8", "--learning-rate", "0.03", "--json")).Expect(ExitCodes.Done);
+        AlignerProcess.Run eval = (await AlignerProcess.RunAsync("eval", model, "--data", data, "--json")).Expect(ExitCodes.Done);
+        Assert.IsLessThan(eval.Document.GetProperty("results")[0].GetProperty("loss").GetDouble() - 0.01, run.Document.GetProperty("eval_loss").GetDouble());
+    }
+
+    [TestMethod]
     public async Task TrainSft_From_ContinuesThatAdapter()
     {
         string first = Path.Combine(_folder, "first");

@@ -15,6 +15,12 @@ public static class KernelOperators
     /// </summary>
     public const string Dequantise = "Dequantise";
 
+    /// <summary>(dy [.., N], elements, scales, zero points or none as above) -> dy times the de-quantised weight, [.., columns]. Columns are a multiple of 32.</summary>
+    public const string QuantisedProduct = "QuantisedProduct";
+
+    /// <summary>What its columns are a multiple of.</summary>
+    public const int PanelColumns = 32;
+
     /// <summary>(dy, x, u of one shape) -> (dx, du) of y = x sigmoid(x) u.</summary>
     public const string SwiGluGradient = "SwiGluGradient";
 

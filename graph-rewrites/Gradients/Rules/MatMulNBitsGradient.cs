@@ -20,7 +20,7 @@ internal sealed class MatMulNBitsGradient : IGradientRule
                 "4 or 8 bits, blocks in order, packed zero points", "train on another quantisation of the model; the adapter then serves this one with --any-base");
         }
         Value gradient = context.GradientOf(node.Output)!;
-        Value product = context.Emit.MatMul(gradient, Dequantisation.Of(context.Emit, weight, gradient, context.Runtime));
+        Value product = Dequantisation.Product(context.Emit, gradient, weight, context.Runtime);
         context.Accumulate(node.Input(0)!, weight.PaddedColumns == weight.Columns
             ? product
             : context.Emit.Slice(product, -1, 0, weight.Columns));

@@ -2,7 +2,7 @@ using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 
-/// <summary>y = softmax(x) along the last axis: dx = y (dy - sum(dy y)).</summary>
+/// <summary>y = softmax(x) along an axis: dx = y (dy - sum(dy y)).</summary>
 internal sealed class SoftmaxGradient : IGradientRule
 {
     public bool LooksFor(Node node) => node.Is("Softmax");
@@ -11,7 +11,7 @@ internal sealed class SoftmaxGradient : IGradientRule
     {
         Value gradient = context.GradientOf(node.Output)!;
         Value weighted = context.Emit.Mul(gradient, node.Output);
-        Value sum = context.Emit.ReduceSum(weighted, keepDimensions: true, -1);
+        Value sum = context.Emit.ReduceSum(weighted, keepDimensions: true, node.Attributes.Int("axis", -1));
         context.Accumulate(node.Input(0)!, context.Emit.Sub(weighted, context.Emit.Mul(node.Output, sum)));
     }
 }

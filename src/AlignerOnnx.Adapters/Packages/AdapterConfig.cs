@@ -68,8 +68,20 @@ public sealed record TrainingRecord
     /// <summary>Optimizer steps.</summary>
     public int Steps { get; init; }
 
+    /// <summary>The name of the file of training data, without its folder.</summary>
+    public string DataFile { get; init; } = "";
+
     /// <summary>SHA-256 of the training data.</summary>
     public string DataHash { get; init; } = "";
+
+    /// <summary>Rows that were learnt from.</summary>
+    public int DataRows { get; init; }
+
+    /// <summary>Their tokens, prompts included.</summary>
+    public long DataTokens { get; init; }
+
+    /// <summary>Their tokens that the loss counts.</summary>
+    public long LearntTokens { get; init; }
 
     /// <summary>The random seed.</summary>
     public ulong Seed { get; init; }

@@ -27,17 +27,40 @@ internal static class ModelCard
         {
             card.Append(CultureInfo.InvariantCulture, $"""
 
-                | training | |
+                ## Training
+
+                | | |
                 |---|---|
                 | recipe | {training.Recipe} |
                 | steps | {training.Steps} |
-                | data (SHA-256) | {training.DataHash} |
                 | seed | {training.Seed} |
-                | loss of the last step | {training.FinalLoss} |
-                | evaluation loss | {training.EvalLoss} |
+                | data | {training.DataFile} (SHA-256 {training.DataHash}) |
+                | rows | {training.DataRows}: {training.DataTokens} tokens, {training.LearntTokens} of them learnt |
+                | loss of the last step | {Number(training.FinalLoss)} |
+                | loss on held-out rows | {Number(training.EvalLoss)} |
 
                 """);
         }
+        card.Append(CultureInfo.InvariantCulture, $"""
+
+            ## How to use it
+
+            ```sh
+            aligner generate {config.BaseModelNameOrPath} --adapter . --prompt "..."
+            aligner serve {config.BaseModelNameOrPath} --adapters ..
+            ```
+
+            `aligner adapter compile` makes the file that any ONNX Runtime GenAI application loads on the patched model.
+
+            ## Limits
+
+            It fits {config.BaseModelNameOrPath} only: a model of the same architecture ({config.NumLayers} layers, {config.NumHeads} query and {config.NumKvHeads} key/value heads of size {config.HeadDim}) and, unless `--any-base`
+            says otherwise, the same weights. It changes the form of answers; what the model knows, and what it gets wrong, stays the base model's. A loss says
+            how well it writes the rows it was measured on, not how good its answers are: `aligner eval` measures those.
+
+            """);
         return card.ToString();
     }
+
+    private static string Number(double? value) => value?.ToString("F4", CultureInfo.InvariantCulture) ?? "not measured";
 }

@@ -10,6 +10,7 @@ namespace AlignerOnnx.Cli;
 internal sealed class TrainingArguments
 {
     private readonly TrainingOptions _standard;
+    private readonly IReadOnlyList<TrainingRecipe> _recipes;
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<string> _data;
     private readonly Option<string?> _evaluation = new("--eval") { Description = "Held-out rows; of the steps measured on them, the best one's adapter is kept.", HelpName = "FILE" };
@@ -44,11 +45,18 @@ internal sealed class TrainingArguments
     private readonly Option<int> _evaluateEvery = CommonOptions.Whole("--eval-every", "Steps between two measurements of the --eval rows; 0 takes a tenth of the steps.", standard: 0, least: 0);
     private readonly Option<int> _patience = CommonOptions.Whole("--patience", "Stop after so many measurements in a row without a better one; 0 never stops early.", standard: 0, least: 0);
     private readonly Option<int> _checkpointEvery = CommonOptions.Whole("--checkpoint-every", "Steps between two checkpoints.", standard: 10, least: 1);
+    private readonly Option<string?> _recipe = new("--recipe") { HelpName = "NAME" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Continue a run that was stopped; it ends exactly where it would have ended." };
 
-    public TrainingArguments(TrainingOptions standard, string data)
+    /// <param name="standard">The defaults.</param>
+    /// <param name="data">What the data file holds.</param>
+    /// <param name="recipes">Published recipes that <c>--recipe</c> names.</param>
+    public TrainingArguments(TrainingOptions standard, string data, params IReadOnlyList<TrainingRecipe> recipes)
     {
         _standard = standard;
+        _recipes = recipes;
+        _recipe.Description = $"A published recipe; options that are given go before it. {string.Join(" ", recipes.Select(recipe => $"{recipe.Name}: {recipe.Description}."))}";
+        _recipe.AcceptOnlyFromAmong([.. recipes.Select(recipe => recipe.Name)]);
         _data = new("--data") { Description = data, HelpName = "FILE", Required = true };
         _steps = CommonOptions.Whole("--steps", "Updates.", standard.Steps, least: 1);
         _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update.", standard.BatchSize, least: 1);
@@ -63,6 +71,10 @@ internal sealed class TrainingArguments
     {
         command.Validators.Add(RequireEveryLayer);
         command.Arguments.Add(_model);
+        if (_recipes.Count > 0)
+        {
+            command.Options.Add(_recipe);
+        }
         foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _attention, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _schedule, _warmUp, _clip, _weightDecay,
             _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
         {
@@ -78,9 +90,9 @@ internal sealed class TrainingArguments
         Output = parsed.GetRequiredValue(_output),
         From = parsed.GetValue(_from),
         AnyBase = parsed.GetValue(_anyBase),
-        MaximumLength = parsed.GetValue(_maximumLength),
-        LossOn = parsed.GetValue(_lossOn),
-        PromptStyle = parsed.GetValue(_promptStyle),
+        MaximumLength = Chosen(parsed, _maximumLength, recipe => recipe.MaximumLength),
+        LossOn = Chosen(parsed, _lossOn, recipe => recipe.LossOn),
+        PromptStyle = Chosen(parsed, _promptStyle, recipe => recipe.PromptStyle),
         Recompute = parsed.GetValue(_recompute),
         CheckpointInterval = parsed.GetValue(_checkpointEvery),
         Resume = parsed.GetValue(_resume),
@@ -90,28 +102,34 @@ internal sealed class TrainingArguments
 
     private TrainingOptions OptionsOf(ParseResult parsed)
     {
-        int steps = parsed.GetValue(_steps);
+        int steps = Chosen(parsed, _steps, recipe => recipe.Options.Steps);
         return _standard with
         {
             Steps = steps,
-            BatchSize = parsed.GetValue(_batchSize),
-            MicroBatchSize = parsed.GetValue(_microBatch),
+            BatchSize = Chosen(parsed, _batchSize, recipe => recipe.Options.BatchSize),
+            MicroBatchSize = Chosen(parsed, _microBatch, recipe => recipe.Options.MicroBatchSize ?? recipe.Options.BatchSize),
             Pack = parsed.GetValue(_pack),
-            LearningRate = parsed.GetValue(_learningRate),
-            Schedule = parsed.GetValue(_schedule),
-            WarmUpSteps = Math.Min(parsed.GetValue(_warmUp), steps),
-            MaximumGradientNorm = Positive(parsed.GetValue(_clip)),
-            Optimizer = _standard.Optimizer with { WeightDecay = parsed.GetValue(_weightDecay) },
+            LearningRate = Chosen(parsed, _learningRate, recipe => recipe.Options.LearningRate),
+            Schedule = Chosen(parsed, _schedule, recipe => recipe.Options.Schedule),
+            WarmUpSteps = Math.Min(Chosen(parsed, _warmUp, recipe => recipe.Options.WarmUpSteps), steps),
+            MaximumGradientNorm = Positive(Chosen(parsed, _clip, recipe => recipe.Options.MaximumGradientNorm ?? 0)),
+            Optimizer = _standard.Optimizer with { WeightDecay = Chosen(parsed, _weightDecay, recipe => recipe.Options.Optimizer.WeightDecay) },
             Attention = parsed.GetValue(_attention),
-            StartLayer = parsed.GetValue(_startLayer),
-            Tokens = parsed.GetValue(_tokens),
-            TokenScale = parsed.GetValue(_tokenScale),
+            StartLayer = Chosen(parsed, _startLayer, recipe => recipe.Options.StartLayer),
+            Tokens = Chosen(parsed, _tokens, recipe => recipe.Options.Tokens),
+            TokenScale = Chosen(parsed, _tokenScale, recipe => recipe.Options.TokenScale),
             Seed = (ulong)parsed.GetValue(_seed),
             Order = parsed.GetValue(_order),
             EvaluationInterval = parsed.GetValue(_evaluateEvery) is int every and > 0 ? every : Math.Max(1, steps / 10),
             Patience = parsed.GetValue(_patience) is int patience and > 0 ? patience : null,
         };
     }
+
+    /// <summary>What is given; else the recipe's, where one is named; else the default.</summary>
+    private T Chosen<T>(ParseResult parsed, Option<T> option, Func<TrainingRecipe, T> preset) =>
+        _recipes.FirstOrDefault(recipe => recipe.Name == parsed.GetValue(_recipe)) is { } named && parsed.GetResult(option) is null or { Implicit: true }
+            ? preset(named)
+            : parsed.GetValue(option)!;
 
     /// <summary>Tokens before the sequence stand there in every layer.</summary>
     private void RequireEveryLayer(CommandResult command)

@@ -6,10 +6,11 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner bench</c>: paired ratios with a control, the only figures that a noisy machine gives.</summary>
 internal sealed class BenchCommand : Command
 {
-    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, or a training step against a forward pass.")
+    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, a training step against a forward pass, or ways to serve many clients.")
     {
         Subcommands.Add(new DecodeCommand());
         Subcommands.Add(new BenchTrainingCommand());
+        Subcommands.Add(new BenchServingCommand());
     }
 
     private static void Show(CommandOutput output, IReadOnlyList<Measurement> measurements) =>

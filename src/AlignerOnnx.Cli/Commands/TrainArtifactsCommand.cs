@@ -20,11 +20,12 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     private readonly Option<double> _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", Standard.Optimizer.WeightDecay, least: 0, most: 10);
     private readonly Option<int> _seed = CommonOptions.Seed();
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
+    private readonly Option<bool> _inline = new("--inline") { Description = "Put the frozen weights into both graphs, for runtimes that get graphs as bytes, as in a browser; for small models." };
 
     public TrainArtifactsCommand() : base("artifacts", "Write the graphs and the checkpoint with which ONNX Runtime Training trains an adapter on a device.")
     {
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_output, _tokens, _startLayer, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _recompute])
+        foreach (Option option in (Option[])[_output, _tokens, _startLayer, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _recompute, _inline])
         {
             Options.Add(option);
         }
@@ -46,6 +47,7 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
             MaximumGradientNorm = parsed.GetValue(_clip) is double norm and > 0 ? norm : null,
             Seed = (ulong)parsed.GetValue(_seed),
             Recompute = parsed.GetValue(_recompute),
+            Inline = parsed.GetValue(_inline),
         };
         AdapterParameters start = TrainingArtifacts.Write(parsed.GetRequiredValue(_model), destination, options);
         output.Result(new Report(destination, start.Shape.TrainableValues, options.Tokens, options.StartLayer, steps), report =>

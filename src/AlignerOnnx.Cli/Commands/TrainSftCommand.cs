@@ -7,9 +7,17 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner train sft</c>: an adapter that learns the completions of a data set.</summary>
 internal sealed class TrainSftCommand : AlignerCommand
 {
-    private readonly TrainingArguments _arguments = new(new TrainingOptions(), "The rows to learn, as JSON lines, JSON or Parquet: messages, prompt and completion, text, Alpaca, ShareGPT, or input_ids and labels.");
+    private readonly TrainingArguments _arguments = new(new TrainingOptions(), "The rows to learn, as JSON lines, JSON or Parquet: messages, prompt and completion, text, Alpaca, ShareGPT, or input_ids and labels.", TrainingRecipe.Alpaca);
+    private readonly Option<bool> _findLearningRate = new("--find-lr")
+    {
+        Description = "Train no adapter: try learning rates from 1e-5 to 1 on the first hundred batches, and suggest one.",
+    };
 
-    public TrainSftCommand() : base("sft", "Train an adapter on the completions of a data set; the model itself stays as it is.") => _arguments.AddTo(this);
+    public TrainSftCommand() : base("sft", "Train an adapter on the completions of a data set; the model itself stays as it is.")
+    {
+        _arguments.AddTo(this);
+        Options.Add(_findLearningRate);
+    }
 
     public override IReadOnlyList<string> Examples =>
     [
@@ -18,8 +26,15 @@ internal sealed class TrainSftCommand : AlignerCommand
 
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
+        FineTuningRequest request = _arguments.RequestOf(parsed);
+        if (parsed.GetValue(_findLearningRate))
+        {
+            LearningRateReport found = LearningRateFinding.Run(request, data => TrainingPrinter.Announce(output, data), null, cancellation);
+            output.Result(found, curve => TrainingPrinter.Show(output, curve));
+            return Task.FromResult(ExitCodes.Done);
+        }
         using TrainingProgressLine progress = new(output);
-        FineTuningReport report = SupervisedFineTuning.Run(_arguments.RequestOf(parsed), data => TrainingPrinter.Announce(output, data), progress.Report, cancellation);
+        FineTuningReport report = SupervisedFineTuning.Run(request, data => TrainingPrinter.Announce(output, data), progress.Report, cancellation);
         progress.Finish();
         output.Result(report, made => TrainingPrinter.Show(output, made));
         return Task.FromResult(ExitCodes.Done);

@@ -32,9 +32,26 @@ internal static class TrainingPrinter
         {
             output.Line(Text($"  evaluation loss   {loss:F4} (step {made.BestStep})"));
         }
+        if (made is { PreferenceAccuracy: double accuracy, Margin: double margin })
+        {
+            output.Line(Text($"  preferred         {accuracy:P1} of the pairs; {made.RewardAccuracy:P1} gained on the other answer, by {margin:F3} in reward (reference: {made.Reference})"));
+        }
         output.Line(Text($"  first step after  {made.FirstStepSeconds:F1} s"));
         output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
-        output.Line($"  metrics           {made.Run}");
+        output.Line($"  model card        {Path.Combine(made.Output, "README.md")}");
+        output.Line($"  metrics           {made.Records.Metrics}");
+        output.Line($"  loss curve        {made.Records.LossCurve}");
+        output.Line($"  TensorBoard       {made.Records.TensorBoard}");
+    }
+
+    /// <summary>The curve at every fifth step: enough to see where the loss falls and where it rises again.</summary>
+    public static void Show(CommandOutput output, LearningRateReport found)
+    {
+        const int every = 5;
+        output.Table(["learning rate", "loss, smoothed"], found.Points.Where(point => point.Step % every == 0)
+            .Select(point => new[] { point.LearningRate.ToString("G3", CultureInfo.InvariantCulture), point.SmoothedLoss.ToString("F4", CultureInfo.InvariantCulture) }));
+        output.Line(found.Suggestion is double rate ? Text($"  try --learning-rate {rate:G2}") : "  the loss fell at no rate: check the data, or try another --token-scale");
+        output.Line($"  curve             {found.Curve}");
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -1,5 +1,4 @@
 using AlignerOnnx.Graph;
-using AlignerOnnx.GraphRewrites.Injection;
 using Microsoft.ML.OnnxRuntimeGenAI;
 using NativeAdapters = Microsoft.ML.OnnxRuntimeGenAI.Adapters;
 
@@ -33,7 +32,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
                 throw AdapterNames.Taken(name);
             }
             // Numbered, so that a name is free again at once after unloading.
-            Entry entry = new($"{++_lastNumber}", PrefixRowsOf(path));
+            Entry entry = new($"{++_lastNumber}", SlotValues.PrefixRowsOf(CompiledAdapterFile.Read(path)));
             try
             {
                 _native.LoadAdapter(path, entry.NativeName);
@@ -59,24 +58,26 @@ internal sealed class AdapterSet(Model model) : IDisposable
         }
     }
 
-    /// <summary>How many ids of the prefix slot stand before every prompt under an adapter; 0 where it has another slot.</summary>
-    internal int PrefixRows(string name)
-    {
-        lock (_gate)
-        {
-            return (_byName.GetValueOrDefault(name) ?? throw AdapterNames.Unknown(name, _byName.Keys)).PrefixRows;
-        }
-    }
-
-    /// <summary>Makes the adapter active in a generator and keeps it loaded until <see cref="Release"/>.</summary>
-    internal Entry Activate(string name, Generator generator)
+    /// <summary>Keeps the adapter loaded until <see cref="Release"/>.</summary>
+    internal Entry Hold(string name)
     {
         lock (_gate)
         {
             Entry entry = _byName.GetValueOrDefault(name) ?? throw AdapterNames.Unknown(name, _byName.Keys);
-            generator.SetActiveAdapter(_native, entry.NativeName);
             entry.Users++;
             return entry;
+        }
+    }
+
+    /// <summary>Makes an adapter active in a generator.</summary>
+    internal void Activate(Entry? entry, Generator generator)
+    {
+        if (entry is not null)
+        {
+            lock (_gate)
+            {
+                generator.SetActiveAdapter(_native, entry.NativeName);
+            }
         }
     }
 
@@ -92,8 +93,6 @@ internal sealed class AdapterSet(Model model) : IDisposable
 
     public void Dispose() => _native.Dispose();
 
-    private static int PrefixRowsOf(string path) => CompiledAdapterFile.Read(path).FirstOrDefault(slot => slot.Name == PrefixInjection.Slot) is { } table ? (int)table.Dimensions[0] : 0;
-
     private void UnloadIfIdle(Entry entry)
     {
         if (!entry.Wanted && entry.Users == 0)
@@ -106,6 +105,7 @@ internal sealed class AdapterSet(Model model) : IDisposable
     {
         internal string NativeName => nativeName;
 
+        /// <summary>Tokens that stand before the prompt.</summary>
         internal int PrefixRows => prefixRows;
 
         internal bool Wanted { get; set; } = true;

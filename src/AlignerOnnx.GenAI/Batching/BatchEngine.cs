@@ -11,7 +11,7 @@ internal sealed class BatchEngine : ITokenEngine
 {
     private readonly NativeModel _native;
     private readonly GenAIConfig _config;
-    private readonly BatchForm _form;
+    private readonly int _firstPrefixId;
     private readonly BatchDecoder _decoder;
     private readonly KeyValueCache _cache;
     private readonly PromptCache _prompts;
@@ -22,9 +22,9 @@ internal sealed class BatchEngine : ITokenEngine
     private readonly Dictionary<string, SlotValues> _adapters = new(StringComparer.Ordinal);
     private readonly Thread _thread;
 
-    private BatchEngine(NativeModel native, GenAIConfig config, BatchForm form, BatchDecoder decoder, IReadOnlyList<Slot> slots, ChatModelOptions options)
+    private BatchEngine(NativeModel native, GenAIConfig config, BatchForm form, BatchDecoder decoder, IReadOnlyList<Slot> slots, int firstPrefixId, ChatModelOptions options)
     {
-        (_native, _form, _decoder) = (native, form, decoder);
+        (_native, _decoder, _firstPrefixId) = (native, decoder, firstPrefixId);
         _cache = new KeyValueCache(form);
         _config = config with { MaxLength = (int)Math.Min(config.MaxLength, options.MaxCacheBytes / _cache.BytesPerPosition) };
         _prompts = new PromptCache(options.PromptCacheBytes);
@@ -64,7 +64,7 @@ internal sealed class BatchEngine : ITokenEngine
         {
             decoder = new BatchDecoder(model, form, config);
             Try(decoder, form);
-            BatchEngine engine = new(native, config, form, decoder, slots, options);
+            BatchEngine engine = new(native, config, form, decoder, slots, ModelSlots.FirstPrefixId(model), options);
             engine._thread.Start();
             return (engine, native, null);
         }
@@ -164,7 +164,7 @@ internal sealed class BatchEngine : ITokenEngine
     private BatchRow Submit(GenerationRequest request, CancellationToken cancellation)
     {
         SlotValues? adapter = Find(request.Adapter);
-        IEnumerable<int> prefix = Enumerable.Range(_form.FirstPrefixId, adapter?.PrefixRows ?? 0);
+        IEnumerable<int> prefix = Enumerable.Range(_firstPrefixId, adapter?.PrefixRows ?? 0);
         BatchRow row = new(_native, _config, request, [.. prefix, .. request.PromptIds], adapter, cancellation);
         try
         {

@@ -11,9 +11,7 @@ namespace AlignerOnnx.GenAI;
 /// <param name="KeyValueHeads">G.</param>
 /// <param name="HeadSize">Elements of one head.</param>
 /// <param name="ElementType">Of keys and values: float or float16.</param>
-/// <param name="Layout">The slots; null for a base model.</param>
-/// <param name="FirstPrefixId">The first id that selects a row of the prefix slot; 0 in other layouts.</param>
-internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Caches, int KeyValueHeads, int HeadSize, TensorElementType ElementType, SlotLayout? Layout, int FirstPrefixId)
+internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Caches, int KeyValueHeads, int HeadSize, TensorElementType ElementType)
 {
     internal const string InputIds = "input_ids";
     internal const string AttentionMask = "attention_mask";
@@ -39,11 +37,10 @@ internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Ca
         string? obstacle = WhyNot(model, sites);
         return obstacle is not null ? (null, obstacle) : (new BatchForm(
             [.. sites.SelectMany(site => new[] { (site.Cache.PastKey!.Name, site.Cache.PresentKey!.Name), (site.Cache.PastValue!.Name, site.Cache.PresentValue!.Name) })],
-            sites[0].KeyValueHeads, sites[0].HeadSize, sites[0].Cache.PastKey!.ElementType == DataType.Float16 ? TensorElementType.Float16 : TensorElementType.Float,
-            SlotLayouts.Of(model), ModelSlots.FirstPrefixId(model)), null);
+            sites[0].KeyValueHeads, sites[0].HeadSize, sites[0].Cache.PastKey!.ElementType == DataType.Float16 ? TensorElementType.Float16 : TensorElementType.Float), null);
     }
 
-    private static string? WhyNot(OnnxModel model, IReadOnlyList<AttentionSite> sites) => 
+    private static string? WhyNot(OnnxModel model, IReadOnlyList<AttentionSite> sites) =>
         sites.FirstOrDefault(site => !site.Core.Is("GroupQueryAttention", Domains.Microsoft)) is { } other ? $"layer {other.Layer} is {other.Form}; rows of different lengths need GroupQueryAttention"
         : sites.FirstOrDefault(site => !HasSharedCache(site.Cache)) is { } open ? $"layer {open.Layer} has no cache of float or float16 that it reads and writes"
         : sites.FirstOrDefault(site => site.Core.Attributes.Int("sliding_window_cache", 0) != 0) is { } sliding ? $"the cache of layer {sliding.Layer} slides"

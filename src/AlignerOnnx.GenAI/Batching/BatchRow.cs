@@ -7,8 +7,8 @@ namespace AlignerOnnx.GenAI;
 internal sealed class BatchRow : IDisposable
 {
     private readonly NativeModel _native;
-    private readonly Generator _generator;
-    private readonly AnswerSteps _steps;
+    private readonly ITokenSearch _search;
+    private readonly AnswerText _text;
     private readonly CancellationToken _cancellation;
     private readonly List<int> _ids;
     // Unbounded: an answer is short, and a slow reader must not hold up the batch.
@@ -29,14 +29,12 @@ internal sealed class BatchRow : IDisposable
         native.Hold();
         try
         {
-            _generator = GeneratorFactory.Create(native, request, MaxLength);
-            // The search reads the prompt only for penalties; its last token is enough otherwise.
-            _generator.AppendTokens(config.SearchReadsPrompt ? [.. request.PromptIds] : [request.PromptIds[^1]]);
-            _steps = new AnswerSteps(native, _generator, request, MaxLength - prompt.Count);
+            _search = Search(native, config, request);
+            _text = new AnswerText(native, request, MaxLength - prompt.Count);
         }
         catch
         {
-            _generator?.Dispose();
+            _search?.Dispose();
             native.LetGo();
             throw;
         }
@@ -77,7 +75,7 @@ internal sealed class BatchRow : IDisposable
     /// <returns>Whether the answer goes on.</returns>
     internal bool Take(ReadOnlySpan<float> logits)
     {
-        GeneratedToken token = _steps.Next(logits);
+        GeneratedToken token = _text.Add(_search.Choose(logits));
         _ids.Add(token.Id);
         _tokens.Writer.TryWrite(token);
         return token.Finish == FinishReason.None;
@@ -93,8 +91,28 @@ internal sealed class BatchRow : IDisposable
     /// <summary>Frees the search; <see cref="Close"/> does it too.</summary>
     public void Dispose()
     {
-        _steps.Dispose();
-        _generator.Dispose();
+        _text.Dispose();
+        _search.Dispose();
         _native.LetGo();
+    }
+
+    private ITokenSearch Search(NativeModel native, GenAIConfig config, GenerationRequest request)
+    {
+        if (!config.SearchReadsPrompt && request.Guidance is null && (request.Temperature is 0 || (request.Temperature is null && !config.Samples)))
+        {
+            return new GreedySearch(request, config.VocabularySize);
+        }
+        Generator generator = GeneratorFactory.Create(native, request, MaxLength);
+        try
+        {
+            // The search reads the prompt only for penalties; its last token is enough otherwise.
+            generator.AppendTokens(config.SearchReadsPrompt ? [.. request.PromptIds] : [request.PromptIds[^1]]);
+            return new GeneratorSearch(generator, request);
+        }
+        catch
+        {
+            generator.Dispose();
+            throw;
+        }
     }
 }

@@ -20,21 +20,21 @@ internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config, in
         AdapterSet.Entry? adapter = null;
         try
         {
-            // Row i of the prefix slot is the id first + i.
-            IEnumerable<int> prefix = request.Adapter is null ? [] : Enumerable.Range(firstPrefixId, native.Adapters.PrefixRows(request.Adapter));
-            int[] prompt = [.. prefix, .. request.PromptIds];
+            adapter = request.Adapter is null ? null : native.Adapters.Hold(request.Adapter);
+            int[] prompt = [.. Enumerable.Range(firstPrefixId, adapter?.PrefixRows ?? 0), .. request.PromptIds];
             int maxLength = GeneratorFactory.MaxLength(config, request, prompt.Length);
-            using (Generator generator = GeneratorFactory.Create(native, request, maxLength))
+            Generator generator = GeneratorFactory.Create(native, request, maxLength);
+            using (GeneratorSearch search = new(generator, request))
             {
-                adapter = request.Adapter is null ? null : native.Adapters.Activate(request.Adapter, generator);
+                native.Adapters.Activate(adapter, generator);
                 cancellation.ThrowIfCancellationRequested();
                 generator.AppendTokens(prompt);
-                using AnswerSteps steps = new(native, generator, request, maxLength - prompt.Length);
+                using AnswerText text = new(native, request, maxLength - prompt.Length);
                 GeneratedToken token;
                 do
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    token = steps.Next();
+                    token = text.Add(search.Choose());
                     yield return token;
                 }
                 while (token.Finish == FinishReason.None);

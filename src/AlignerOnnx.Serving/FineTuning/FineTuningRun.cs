@@ -20,6 +20,8 @@ internal sealed class FineTuningRun : IDisposable
 
     public string Folder => _folder.Path;
 
+    public RunRecords Records => RunRecords.In(_folder);
+
     /// <summary>How old the process was when the first step started.</summary>
     public double FirstStepSeconds { get; private set; }
 
@@ -30,10 +32,11 @@ internal sealed class FineTuningRun : IDisposable
     {
         TrainingState state = StartFrom(start);
         AdapterTrainer trainer = new(engine, _request.Options);
+        MetricsFile metrics = MetricsFile.Open(Records.Metrics, after: state.Step);
         FirstStepSeconds = ProcessAge.ReadSeconds();
         try
         {
-            TrainingResult result = trainer.Train(objective, state, evaluation, new Watcher(this, progress), cancellation);
+            TrainingResult result = trainer.Train(objective, state, evaluation, new Watcher(this, metrics, progress), cancellation);
             if (result.Cancelled)
             {
                 Save(result.State);
@@ -45,6 +48,11 @@ internal sealed class FineTuningRun : IDisposable
         {
             Save(diverged.State);
             throw;
+        }
+        finally
+        {
+            metrics.Dispose();
+            Records.Draw($"{Path.GetFileName(Path.TrimEndingDirectorySeparator(_request.Output))}: loss");
         }
     }
 
@@ -71,7 +79,7 @@ internal sealed class FineTuningRun : IDisposable
     private void Save(TrainingState state) =>
         _folder.WriteCheckpoint(new Checkpoint(_identity.Value, state, _request.Options.Seed, (long)state.Step * _request.Options.BatchSize));
 
-    private sealed class Watcher(FineTuningRun run, Action<TrainingProgress>? progress) : ITrainingWatcher
+    private sealed class Watcher(FineTuningRun run, MetricsFile metrics, Action<TrainingProgress>? progress) : ITrainingWatcher
     {
         public void Stepped(TrainingProgress made, Func<TrainingState> state)
         {
@@ -79,6 +87,7 @@ internal sealed class FineTuningRun : IDisposable
             {
                 run.Save(state());
             }
+            metrics.Append(MetricsRow.Of(made, TimeProvider.System.GetUtcNow()));
             progress?.Invoke(made);
         }
     }

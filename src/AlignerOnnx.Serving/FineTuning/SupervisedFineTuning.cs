@@ -23,13 +23,9 @@ public static class SupervisedFineTuning
         request.Options.Check();
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
-        DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
-        ConversationDataSet data = ConversationDataSet.Read(request.Data, reading);
-        ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation, reading);
-        FrozenModel model = new(request.Model);
+        (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = SupervisedRows.Read(request);
         AdapterStart start = AdapterStart.Of(model, request);
-        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, request.LossOn, held is null ? [data] : [data, held]);
-        readData?.Invoke(encoded[0].Report);
+        readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();
 
         using FineTuningRun run = new(request, () => new RunIdentity
@@ -39,9 +35,9 @@ public static class SupervisedFineTuning
             Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
         });
         using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining);
-        IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(encoded[1].Examples, request.Options);
-        TrainingResult result = run.Train(engine, new SupervisedObjective(encoded[0].Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
+        IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(held.Examples, request.Options);
+        TrainingResult result = run.Train(engine, new SupervisedObjective(data.Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");
-        return AdapterSaving.Save(request, model, start, run, result, encoded[0], recipe);
+        return AdapterSaving.Save(request, model, start, run, result, data.Report, data.DataHash, recipe);
     }
 }

@@ -64,7 +64,8 @@ public static class ModelCache
         }
     }
 
-    private static string Root()
+    /// <summary>The cache's folder.</summary>
+    internal static string Root()
     {
         string? given = Environment.GetEnvironmentVariable(FolderVariable);
         if (!string.IsNullOrEmpty(given))

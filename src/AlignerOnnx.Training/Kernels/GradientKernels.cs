@@ -12,7 +12,7 @@ internal static unsafe class GradientKernels
     private static readonly Lazy<nint> Domain = new(MakeDomain);
 
     /// <summary>The kernels.</summary>
-    public static IReadOnlyList<GradientKernel> All { get; } = [new DequantiseKernel(), new SwiGluGradientKernel(), new RootMeanSquareGradientKernel(), new SoftmaxGradientKernel()];
+    public static IReadOnlyList<GradientKernel> All { get; } = [new DequantiseKernel(), new QuantisedProductKernel(), new SwiGluGradientKernel(), new RootMeanSquareGradientKernel(), new SoftmaxGradientKernel()];
 
     /// <summary>Lets the sessions that are made with these options run the kernels.</summary>
     public static void Register(SessionOptions options)

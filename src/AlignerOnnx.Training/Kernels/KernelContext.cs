@@ -38,6 +38,17 @@ internal readonly unsafe struct KernelContext(nint context)
         }
     }
 
+    /// <summary>The number of elements of an input.</summary>
+    public long Count(int index)
+    {
+        long count = 1;
+        foreach (long size in Shape(index))
+        {
+            count *= size;
+        }
+        return count;
+    }
+
     /// <summary>Makes an output of a shape.</summary>
     public float* Output(int index, params ReadOnlySpan<long> shape)
     {

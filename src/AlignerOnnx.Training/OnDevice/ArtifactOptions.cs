@@ -15,6 +15,9 @@ public sealed record ArtifactOptions
     /// <summary>The learning rate of each step. Null takes a constant 0.02.</summary>
     public LearningRateSchedule? Schedule { get; init; }
 
+    /// <summary>Whether the frozen weights stand inside both graphs rather than in data files beside them: for runtimes that get graphs as bytes, as in a browser. Default false.</summary>
+    public bool Inline { get; init; }
+
     /// <summary>Updates that the start's optimizer made before the schedule begins, 0 or more. Default 0: a start goes on where its own schedule stood.</summary>
     public int StepsBefore { get; init; }
 

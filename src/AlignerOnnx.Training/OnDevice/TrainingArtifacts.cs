@@ -55,8 +55,8 @@ public static class TrainingArtifacts
         TrainingModelGraph.Apply(training.Graph, ArtifactNames.Parameters);
         OnnxModel evaluation = Graph(model, TrainingGraphKind.Evaluation, options);
         start = checkpoint.Parameters;
-        dataFiles = [.. DataFiles(training).Union(DataFiles(evaluation))];
-        return new ArtifactSet(training.ToBytes(), evaluation.ToBytes(), OptimizerModelGraph.Build(options).ToByteArray(), OrtCheckpointFile.ToBytes(checkpoint), Path.GetDirectoryName(model.Path!)!);
+        dataFiles = options.Inline ? [] : [.. DataFiles(training).Union(DataFiles(evaluation))];
+        return new ArtifactSet(ToBytes(training, options), ToBytes(evaluation, options), OptimizerModelGraph.Build(options).ToByteArray(), OrtCheckpointFile.ToBytes(checkpoint), Path.GetDirectoryName(model.Path!)!);
     }
 
     private static OrtCheckpoint StartOf(Architecture architecture, string? where, ArtifactOptions options)
@@ -73,6 +73,8 @@ public static class TrainingArtifacts
 
     private static OnnxModel Graph(OnnxModel model, TrainingGraphKind kind, ArtifactOptions options) =>
         TrainingGraph.Build(model, kind, options.StartLayer, options.Tokens, new TrainingGraphOptions { Runtime = TrainingRuntime.OnnxRuntimeTraining, Recompute = options.Recompute });
+
+    private static byte[] ToBytes(OnnxModel model, ArtifactOptions options) => options.Inline ? InlineWeights.ToBytes(model) : model.ToBytes();
 
     private static IEnumerable<string> DataFiles(OnnxModel model) =>
         model.Graph.Values.Select(value => value.Initializer).OfType<Tensor>().Where(tensor => tensor.IsExternal).Select(tensor => ExternalData.Of(tensor.Proto).Location);

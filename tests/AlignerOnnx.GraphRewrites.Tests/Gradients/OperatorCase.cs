@@ -28,6 +28,13 @@ internal sealed class OperatorCase(string opType, string domain = "")
 
     public OperatorCase Constant(bool[] bits, params long[] shape) => Constant(Tensor.Inline($"c{_order.Count}", DataType.Bool, [.. bits.Select(bit => bit ? (byte)1 : (byte)0)], shape));
 
+    public OperatorCase Constant(TensorProto tensor)
+    {
+        _constants.Add(tensor);
+        _order.Add(tensor.Name);
+        return this;
+    }
+
     public OperatorCase Attribute(AttributeProto attribute)
     {
         _attributes.Add(attribute);
@@ -71,13 +78,6 @@ internal sealed class OperatorCase(string opType, string domain = "")
     {
         _inputs.Add(($"x{_order.Count}", shape, positive));
         _order.Add($"x{_order.Count}");
-        return this;
-    }
-
-    private OperatorCase Constant(TensorProto tensor)
-    {
-        _constants.Add(tensor);
-        _order.Add(tensor.Name);
         return this;
     }
 }

@@ -64,7 +64,7 @@ public sealed class KernelGradientTests
         using OnnxRuntimeEngine engine = Open(Material.Pocket(folder), startLayer: 2, tokens, options);
         AdapterParameters parameters = AdapterParameters.Initial(new AdapterShape(tokens, 128, 4, 4), seed: 3);
         Array.Fill(parameters.Gates, 0.2f);
-        TrainingExample[] rows = [.. new[] { 12, 7, 9 }.Select((length, row) =>
+        TrainingExample[] rows = [.. new[] { 13, 7, 9 }.Select((length, row) =>
             new TrainingExample([.. Enumerable.Range(0, length).Select(t => 10 + (37 * row) + (11 * t))], [.. Enumerable.Range(0, length).Select(t => t < 2 ? -100 : 10 + (37 * row) + (11 * t))]))];
         return engine.ComputeGradients(TrainingBatch.Create(rows), parameters);
     }

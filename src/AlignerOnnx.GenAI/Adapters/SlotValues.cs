@@ -13,8 +13,10 @@ internal sealed class SlotValues(IReadOnlyList<(Slot Slot, byte[] Values)> param
     internal int Tokens { get; } = parameters.FirstOrDefault(parameter => parameter.Slot.Name == ManyTokenInjection.Keys).Slot is { } keys ? (int)keys.Dimensions[TokenAxis] : 0;
 
     /// <summary>Rows of the layout prefix; 0 in others.</summary>
-    internal int PrefixRows { get; } = parameters.FirstOrDefault(parameter => parameter.Slot.Name == PrefixInjection.Slot).Slot is { } table ? (int)table.Dimensions[0] : 0;
+    internal int PrefixRows { get; } = PrefixRowsOf(parameters.Select(parameter => parameter.Slot));
 
     /// <summary>What the adapter sets a slot to; null where it leaves the default.</summary>
     internal byte[]? Of(string slot) => _byName.TryGetValue(slot, out (Slot Slot, byte[] Values) parameter) ? parameter.Values : null;
+
+    internal static int PrefixRowsOf(IEnumerable<Slot> parameters) => parameters.FirstOrDefault(slot => slot.Name == PrefixInjection.Slot) is { } table ? (int)table.Dimensions[0] : 0;
 }

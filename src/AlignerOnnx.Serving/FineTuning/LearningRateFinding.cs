@@ -1,0 +1,52 @@
+using System.Text.Json;
+using AlignerOnnx.Adapters;
+using AlignerOnnx.Graph;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>The learning-rate range test from files to file.</summary>
+public static class LearningRateFinding
+{
+    /// <summary>The file of the curve in the run's folder, one JSON object a line.</summary>
+    public const string CurveFile = "find-lr.jsonl";
+
+    private static readonly JsonSerializerOptions Names = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    /// <summary>Runs the test on the rows and the model of a request and writes its curve beside where the adapter would be; it makes no adapter.</summary>
+    /// <param name="request">What would be trained.</param>
+    /// <param name="readData">Called once with what became of the data's rows.</param>
+    /// <param name="progress">Called after each step.</param>
+    /// <param name="cancellation">Stops the test.</param>
+    /// <returns>The curve and the suggested rate.</returns>
+    /// <exception cref="RefusedException">Data, model or adapter cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static LearningRateReport Run(FineTuningRequest request, Action<DataReport>? readData = null, Action<LearningRatePoint>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        request.Options.Check();
+        SupervisedRows rows = SupervisedRows.Read(request with { Evaluation = null });
+        readData?.Invoke(rows.Train.Report);
+        cancellation.ThrowIfCancellationRequested();
+        AdapterStart start = AdapterStart.Of(rows.Model, request);
+        using RunFolder folder = RunFolder.Open(RunFolder.Of(request.Output));
+        using IGradientEngine engine = rows.Model.OpenForTraining(start, request, ortTraining: null);
+        LearningRateCurve curve = LearningRateRangeTest.Run(engine, new SupervisedObjective(rows.Train.Examples, request.Options), start.Parameters, request.Options, range: null, progress, cancellation);
+        string file = folder.File(CurveFile);
+        AtomicOutput.WriteFile(file, stream =>
+        {
+            using StreamWriter lines = new(stream, leaveOpen: true);
+            foreach (LearningRatePoint point in curve.Points)
+            {
+                lines.WriteLine(JsonSerializer.Serialize(point, Names));
+            }
+        });
+        return new LearningRateReport(curve.Suggestion, file, curve.Points);
+    }
+}
+
+/// <summary>What the range test gives.</summary>
+/// <param name="Suggestion">A rate to train with; null where the loss did not fall at any.</param>
+/// <param name="Curve">The file of the curve, as a full path.</param>
+/// <param name="Points">The curve.</param>
+public sealed record LearningRateReport(double? Suggestion, string Curve, IReadOnlyList<LearningRatePoint> Points);

@@ -1,0 +1,34 @@
+using System.Text;
+using AlignerOnnx.Graph;
+
+namespace AlignerOnnx.Training;
+
+/// <summary>The files that a run leaves beside its adapter, as full paths.</summary>
+/// <param name="Metrics">JSON lines, one a step.</param>
+/// <param name="LossCurve">An SVG picture of the losses.</param>
+/// <param name="TensorBoard">An event file for TensorBoard.</param>
+public sealed record RunRecords(string Metrics, string LossCurve, string TensorBoard)
+{
+    /// <summary>The records of a run's folder.</summary>
+    /// <param name="folder">The folder.</param>
+    public static RunRecords In(RunFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return new RunRecords(folder.File("metrics.jsonl"), folder.File("loss.svg"), folder.File("events.out.tfevents.aligner"));
+    }
+
+    /// <summary>Draws the metrics as they are, each file complete or not at all.</summary>
+    /// <param name="title">What was trained.</param>
+    public void Draw(string title)
+    {
+        IReadOnlyList<MetricsRow> rows = MetricsFile.Read(Metrics);
+        ChartLine[] lines =
+        [
+            new("training", [.. rows.Select(row => ((double)row.Step, row.Loss))]),
+            new("held out", [.. rows.Where(row => row.EvalLoss is not null).Select(row => ((double)row.Step, row.EvalLoss!.Value))]),
+        ];
+        string svg = LineChart.ToSvg(title, "step", "loss", [.. lines.Where(line => line.Points.Count > 0)]);
+        AtomicOutput.WriteFile(LossCurve, stream => stream.Write(Encoding.UTF8.GetBytes(svg)));
+        AtomicOutput.WriteFile(TensorBoard, stream => TensorBoardFile.Write(stream, rows));
+    }
+}

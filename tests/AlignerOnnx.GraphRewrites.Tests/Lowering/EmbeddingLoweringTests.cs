@@ -1,0 +1,74 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Lowering;
+using AlignerOnnx.TestMaterial;
+using Onnx;
+using static Onnx.TensorProto.Types;
+
+namespace AlignerOnnx.GraphRewrites.Tests.Lowering;
+
+[TestClass]
+public sealed class EmbeddingLoweringTests
+{
+    private const int Words = 7;
+    private const int Block = 16;
+    private static readonly long[] Ids = [3, 0, 6, 6, 1, 5];
+
+    [TestMethod]
+    [DataRow(4, 3, true)]
+    [DataRow(4, 4, true)]
+    [DataRow(4, 2, false)]
+    [DataRow(8, 3, true)]
+    [DataRow(8, 2, false)]
+    public void Apply_TableOfBytes_GivesTheSameRows(int bits, int blocks, bool zeroPoints)
+    {
+        OnnxModel model = Embedding(bits, blocks, zeroPoints, DataType.Uint8);
+        OnnxModel lowered = model.Clone();
+        EmbeddingLowering.Apply(lowered.Graph);
+        Assert.IsFalse(lowered.Graph.Nodes.Any(node => node.OpType == "GatherBlockQuantized"));
+        (float[] expected, long[] shape) = Run(model);
+        (float[] actual, long[] same) = Run(lowered);
+        CollectionAssert.AreEqual(shape, same);
+        // (q - zero) * scale in float32, in both.
+        CollectionAssert.AreEqual(expected, actual);
+    }
+
+    [TestMethod]
+    public void Apply_TableOfFourBitElements_StaysAsItIs()
+    {
+        OnnxModel model = Embedding(bits: 4, blocks: 2, zeroPoints: false, DataType.Uint4);
+        EmbeddingLowering.Apply(model.Graph);
+        Assert.AreEqual("GatherBlockQuantized", model.Graph.Nodes[0].OpType);
+    }
+
+    private static (float[] Data, long[] Shape) Run(OnnxModel model)
+    {
+        using GraphRunner runner = new(model);
+        return runner.RunFirst(("input_ids", Ids, [2, 3]));
+    }
+
+    private static OnnxModel Embedding(int bits, int blocks, bool zeroPoints, DataType type)
+    {
+        ModelProto proto = new() { IrVersion = 10, Graph = new GraphProto { Name = "embedding" } };
+        proto.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = 21 });
+        proto.OpsetImport.Add(new OperatorSetIdProto { Domain = Domains.Microsoft, Version = 1 });
+        OnnxModel model = ModelLoader.FromProto(proto);
+        OnnxGraph graph = model.Graph;
+        Random random = new(bits + blocks);
+        byte[] Bytes(int count)
+        {
+            byte[] bytes = new byte[count];
+            random.NextBytes(bytes);
+            return bytes;
+        }
+        Value ids = graph.AddInput("input_ids", Shapes.Declare(DataType.Int64, "b", "s"));
+        int rowBytes = blocks * Block * bits / 8;
+        int zeroBytes = ((blocks * bits) + 7) / 8;
+        Value table = graph.AddInitializer(Tensor.Inline("table", type, Bytes(Words * rowBytes), Words, type == DataType.Uint4 ? rowBytes * 2 : rowBytes));
+        Value scales = graph.AddInitializer(Tensor.Of("scales", [.. Enumerable.Range(0, Words * blocks).Select(_ => random.NextSingle() - 0.5f)], Words, blocks));
+        Value? zeros = zeroPoints ? graph.AddInitializer(Tensor.Inline("zeros", DataType.Uint8, Bytes(Words * zeroBytes), Words, zeroBytes)) : null;
+        Node node = graph.AddNode("GatherBlockQuantized", Domains.Microsoft, "", zeros is null ? [table, ids, scales] : [table, ids, scales, zeros], ["rows"],
+            NodeAttributes.Of("block_size", (long)Block), NodeAttributes.Of("bits", (long)bits), NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L));
+        graph.AddOutput(graph.AddNode("Identity", Domains.Standard, "", [node.Output], ["result"]).Output, Shapes.Declare(DataType.Float, "b", "s", blocks * Block));
+        return model;
+    }
+}
