@@ -126,7 +126,7 @@ internal sealed class TrainingArguments
     }
 
     /// <summary>What is given; else the recipe's, where one is named; else the default.</summary>
-    private T Chosen<T>(ParseResult parsed, Option<T> option, Func<TrainingRecipe, T> preset) =>
+    public T Chosen<T>(ParseResult parsed, Option<T> option, Func<TrainingRecipe, T> preset) =>
         _recipes.FirstOrDefault(recipe => recipe.Name == parsed.GetValue(_recipe)) is { } named && parsed.GetResult(option) is null or { Implicit: true }
             ? preset(named)
             : parsed.GetValue(option)!;
