@@ -75,7 +75,8 @@ public static class KnowledgeFile
             {
                 field.Append(text[++i]);
             }
-            else if (letter == '"')
+            // Inside a field that does not start with one, a quotation mark is a letter as any other.
+            else if (letter == '"' && (quoted || field.Length == 0))
             {
                 quoted = !quoted;
             }
