@@ -22,7 +22,7 @@ internal sealed class TrainingArguments
         Description = "Gated: the tokens' own softmax, a gate for each head. Concat: the tokens stand before the sequence in every layer, without gates.",
         DefaultValueFactory = _ => AttentionReading.Gated,
     };
-    private readonly Option<string?> _from = new("--from") { Description = "An adapter folder to start from; its tokens and start layer are kept.", HelpName = "ADAPTER" };
+    private readonly Option<string?> _from = CommonOptions.From();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps;
     private readonly Option<int> _batchSize;
