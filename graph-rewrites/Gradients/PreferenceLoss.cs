@@ -6,8 +6,9 @@ namespace AlignerOnnx.GraphRewrites.Gradients;
 
 /// <summary>
 /// The loss of preference training. Sequence 2k of a batch is the preferred answer of pair k, sequence 2k + 1 the other one. The log-ratio of a sequence is the weighted sum of
-/// its targets' log-probabilities minus the reference's; its reward is beta times that, the margin the difference of a pair's rewards. To the pairs' weighted losses the
-/// cross entropy of the targets is added, by weights of its own (zero where there is no supervised term).
+/// its targets' log-probabilities minus the reference's; its reward is beta times that, the margin the difference of a pair's rewards. To the pairs' weighted losses two sums over
+/// targets are added, each by weights of its own: the cross entropy, and half the square of what a log-probability moved away from the reference's (to second order the divergence of
+/// the adapted model from the reference, where the targets are drawn from it).
 /// </summary>
 internal sealed class PreferenceLoss : ITrainingLoss
 {
@@ -31,9 +32,12 @@ internal sealed class PreferenceLoss : ITrainingLoss
         Value rewards = Rewards(targets.Values, reference);
         Value margins = Margins(rewards);
         Value pairs = _emit.ReduceSum(_emit.Mul(Losses(margins), _pairWeights), keepDimensions: false, 0);
-        Value loss = _emit.Named("loss", "Sub", pairs, CrossEntropyLoss.WeightedSum(targets, supervised));
+        Value moved = _emit.Sub(targets.Values, graph.AddInput("kept_log_probabilities", Shapes.Declare(DataType.Float, "targets")));
+        Value pull = _emit.Mul(moved, graph.AddInput("kept_weights", Shapes.Declare(DataType.Float, "targets")));
+        Value kept = _emit.Mul(_emit.ReduceSum(_emit.Mul(pull, moved), keepDimensions: false, 0), Scalar(0.5));
+        Value loss = _emit.Named("loss", "Sub", _emit.Add(pairs, kept), CrossEntropyLoss.WeightedSum(targets, supervised));
         Outputs = [(loss, Shapes.Declare(DataType.Float)), (rewards, Shapes.Declare(DataType.Float, "sequences"))];
-        TargetWeights = _emit.Sub(supervised, TargetDerivatives(margins));
+        TargetWeights = _emit.Sub(_emit.Sub(supervised, TargetDerivatives(margins)), pull);
     }
 
     /// <inheritdoc/>

@@ -25,8 +25,8 @@ public enum TrainingGraphKind
 /// Inputs: <c>input_ids</c>, <c>attention_mask</c> int64 [b, s], 0 on padding behind the tokens, 1 on tokens, or 1, 2, ... for sequences that are packed into one row; <c>aligner.tokens</c> [N, d], <c>aligner.gates</c> [L', H] (gated attention alone); with a loss also
 /// <c>target_positions</c>, <c>target_ids</c> int64 [m] and <c>target_weights</c> [m], where a position is row * s + the place whose logits predict the target.
 /// Outputs: <c>loss</c>, <c>target_log_probabilities</c> [m], <c>aligner.tokens_gradient</c>, <c>aligner.gates_gradient</c>; or <c>logits</c> [b, s, V].
-/// A preference loss also reads <c>target_sequences</c> int64 [m], <c>sequence_weights</c> [m], <c>reference_log_probabilities</c> [2 p] and <c>pair_weights</c> [p], sequence 2k being the preferred
-/// answer of pair k and 2k + 1 the other one; it adds <c>rewards</c> [2 p].
+/// A preference loss also reads <c>target_sequences</c> int64 [m], <c>sequence_weights</c> [m], <c>reference_log_probabilities</c> [2 p], <c>pair_weights</c> [p], <c>kept_log_probabilities</c> [m] and
+/// <c>kept_weights</c> [m], sequence 2k being the preferred answer of pair k and 2k + 1 the other one; it adds <c>rewards</c> [2 p].
 /// </summary>
 public static class TrainingGraph
 {

@@ -26,7 +26,7 @@ public sealed class FiniteDifferenceTests
     public void Gradient_AlongRandomDirections_EqualsCentralDifference(string folder, int tokens, int startLayer, AttentionReading attention = AttentionReading.Gated) =>
         AssertCentralDifferences(ModelLoader.Load(Material.Pocket(folder)), startLayer, tokens, new TrainingGraphOptions { Attention = attention });
 
-    /// <summary>A pair and a supervised term at once; the case of the identity loss has two tokens.</summary>
+    /// <summary>A pair, a supervised term and kept targets at once; the case of the identity loss has two tokens.</summary>
     [TestMethod]
     [DataRow("model-fp32", PreferenceLossKind.Sigmoid, 0.1, 0, 1)]
     [DataRow("model-int4", PreferenceLossKind.Sigmoid, 0.3, 0.1, 1)]
@@ -146,6 +146,7 @@ public sealed class FiniteDifferenceTests
             ("target_weights", new[] { 0.5f, 0.2f, 0.1f, 0.7f, 0.3f }, [positions.Length]),
             ("target_sequences", new long[] { 0, 0, 0, 1, 1 }, [positions.Length]), ("sequence_weights", new[] { 1f, 1f, 0.5f, 1f, 0.5f }, [positions.Length]),
             ("reference_log_probabilities", new[] { -20f, -18f }, [2]), ("pair_weights", new[] { 0.7f }, [1]),
+            ("kept_log_probabilities", new[] { -5f, -6f, -7f, -8f, -9f }, [positions.Length]), ("kept_weights", new[] { 0.1f, 0, 0.2f, 0, 0.1f }, [positions.Length]),
             ("aligner.tokens", tokens, tokenShape), ("aligner.gates", gates, gateShape));
     }
 

@@ -73,6 +73,26 @@ public sealed class AdapterServingTests
         }
     }
 
+    [TestMethod]
+    public async Task Metrics_RequestsAtOnce_ShowRowsThatGrewTogether()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 12).Select(i => AskAsync(s_names[i % 3], stream: true)));
+        string metrics = await s_server.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative));
+        double Value(string name) => metrics.Split('\n').Where(line => line.StartsWith(name, StringComparison.Ordinal)).Sum(line => double.Parse(line.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture));
+        double steps = Value("aligner_batch_rows_count");
+        Assert.IsGreaterThan(0, steps);
+        Assert.IsGreaterThan(1, Value("aligner_batch_rows_sum") / steps, "answers at the same time grow in the same steps");
+        Assert.IsGreaterThan(0, Value("aligner_batch_prompt_tokens_computed"));
+    }
+
+    [TestMethod]
+    public async Task Complete_EachAnswerByItself_AnswersTheSame()
+    {
+        await using RunningServer generators = await RunningServer.StartAsync(RunningServer.Pocket with { Engine = new GenAI.ChatModelOptions { Batching = false } });
+        ChatCompletion answer = await generators.Chat().CompleteChatAsync([new UserChatMessage("Tell me where a pig lives.")], new ChatCompletionOptions { MaxOutputTokenCount = 24 });
+        Assert.AreEqual(await AskAsync("base", stream: false), string.Concat(answer.Content.Select(part => part.Text)));
+    }
+
     private static async Task<string> AskAsync(string model, bool stream)
     {
         ChatMessage[] messages = [new UserChatMessage("Tell me where a pig lives.")];

@@ -24,16 +24,16 @@ public static class AlignerProcess
 
     public static Task<Run> RunAsync(params string[] arguments) => RunAsync(arguments, workingFolder: null);
 
-    public static async Task<Run> RunAsync(IEnumerable<string> arguments, string? workingFolder)
+    public static async Task<Run> RunAsync(IEnumerable<string> arguments, string? workingFolder, params IReadOnlyList<(string Name, string Value)> environment)
     {
-        using Process process = Start(arguments, workingFolder);
+        using Process process = Start(arguments, workingFolder, environment);
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
         return new Run(process.ExitCode, await output, await errors);
     }
 
-    public static Process Start(IEnumerable<string> arguments, string? workingFolder = null)
+    public static Process Start(IEnumerable<string> arguments, string? workingFolder = null, params IReadOnlyList<(string Name, string Value)> environment)
     {
         ProcessStartInfo start = new("dotnet")
         {
@@ -47,6 +47,10 @@ public static class AlignerProcess
         foreach (string argument in (IEnumerable<string>)["exec", Path.Combine(AppContext.BaseDirectory, "aligner.dll"), .. arguments])
         {
             start.ArgumentList.Add(argument);
+        }
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
         }
         return Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start");
     }

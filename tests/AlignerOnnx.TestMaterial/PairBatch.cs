@@ -39,6 +39,8 @@ public sealed record PairBatch(long[] InputIds, long[] Mask, long[] Shape, long[
         ("sequence_weights", Positions.Select(_ => 1f).ToArray(), [Positions.Length]),
         ("reference_log_probabilities", reference, [reference.Length]),
         ("pair_weights", Enumerable.Repeat(1f / Pairs, Pairs).ToArray(), [Pairs]),
+        ("kept_log_probabilities", new float[Positions.Length], [Positions.Length]),
+        ("kept_weights", new float[Positions.Length], [Positions.Length]),
     ];
 
     private static long[] Interleave(GoldenCase golden, string array, int length) => Interleave(golden.Int64s($"dpo.chosen_{array}"), golden.Int64s($"dpo.rejected_{array}"), length);

@@ -8,13 +8,16 @@ namespace AlignerOnnx.Cli;
 internal sealed class EvalCommand : AlignerCommand
 {
     private readonly Argument<string> _model = CommonOptions.Model();
-    private readonly Option<string> _data = new("--data") { Description = "The rows to measure, in the shapes that train sft reads.", HelpName = "FILE", Required = true };
+    private readonly Option<string> _data = new("--data") { Description = "The rows to measure, in the shapes that train sft and train dpo read; pairs of answers are ranked too.", HelpName = "FILE", Required = true };
     private readonly Option<string[]> _adapters = CommonOptions.Adapters();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _batchSize = CommonOptions.Whole("--batch-size", "Rows computed at once.", standard: 4, least: 1);
     private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
 
-    public EvalCommand() : base("eval", "Measure loss and perplexity on the completions of a data set, without and with adapters.")
+    private static readonly string[] Columns = ["adapter", "loss", "perplexity", "tokens"];
+    private static readonly string[] PreferenceColumns = ["preferred", "gained", "margin"];
+
+    public EvalCommand() : base("eval", "Measure loss, perplexity and preferences on a data set, without and with adapters.")
     {
         Arguments.Add(_model);
         Options.Add(_data);
@@ -31,10 +34,15 @@ internal sealed class EvalCommand : AlignerCommand
         string data = parsed.GetRequiredValue(_data);
         IReadOnlyList<AdapterLoss> results = AdapterEvaluation.Measure(
             parsed.GetRequiredValue(_model), data, parsed.GetRequiredValue(_adapters), parsed.GetValue(_anyBase), parsed.GetValue(_maximumLength), parsed.GetValue(_batchSize), cancellation);
-        output.Result(new Report(data, results), report => output.Table(["adapter", "loss", "perplexity", "tokens"],
-            report.Results.Select(result => new[] { result.Adapter ?? "(base)", Number(result.Loss), Number(result.Perplexity), $"{result.Tokens}" })));
+        output.Result(new Report(data, results), report => output.Table(
+            [.. Columns, .. report.Results[0].Preference is null ? [] : PreferenceColumns],
+            report.Results.Select(result => (string[])[result.Adapter ?? "(base)", Number(result.Loss), Number(result.Perplexity), $"{result.Tokens}", .. Ranking(result.Preference)])));
         return Task.FromResult(ExitCodes.Done);
     }
+
+    private static string[] Ranking(PreferenceScores? scores) => scores is null ? [] : [Share(scores.Accuracy), Share(scores.GainAccuracy), scores.Margin is double margin ? Number(margin) : "-"];
+
+    private static string Share(double? share) => share?.ToString("P1", CultureInfo.InvariantCulture) ?? "-";
 
     private static string Number(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
 

@@ -8,6 +8,7 @@ internal sealed class TrainCommand : Command
     public TrainCommand() : base("train", "Train an adapter.")
     {
         Subcommands.Add(new TrainSftCommand());
+        Subcommands.Add(new TrainDpoCommand());
         Subcommands.Add(new TrainArtifactsCommand());
     }
 }

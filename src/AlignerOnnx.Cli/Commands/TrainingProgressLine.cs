@@ -27,5 +27,9 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
     public void Dispose() => _line.Dispose();
 
     private static string Text(TrainingProgress progress) => string.Create(CultureInfo.InvariantCulture,
-        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {PeakMemory.ReadBytes() / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
+        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}{Preference(progress)}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {PeakMemory.ReadBytes() / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
+
+    private static string Preference(TrainingProgress progress) => progress.Values is { } values && values.TryGetValue(PreferenceMeasures.AccuracyName, out double accuracy)
+        ? string.Create(CultureInfo.InvariantCulture, $"  preferred {accuracy:P0}  margin {values[PreferenceMeasures.MarginName]:F2}")
+        : "";
 }

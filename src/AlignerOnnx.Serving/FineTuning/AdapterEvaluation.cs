@@ -8,14 +8,18 @@ namespace AlignerOnnx.Serving;
 /// <param name="Loss">Mean negative log-likelihood of the completion tokens.</param>
 /// <param name="Tokens">How many completion tokens.</param>
 /// <param name="Perplexity">e to the power of the loss.</param>
-public sealed record AdapterLoss(string? Adapter, double Loss, long Tokens, double Perplexity);
+public sealed record AdapterLoss(string? Adapter, double Loss, long Tokens, double Perplexity)
+{
+    /// <summary>How it ranks pairs of answers, of which the loss is that of the preferred ones; null where the data are not pairs.</summary>
+    public PreferenceScores? Preference { get; init; }
+}
 
 /// <summary>Measures adapters on a data set.</summary>
 public static class AdapterEvaluation
 {
     /// <summary>Measures the base model and then each adapter.</summary>
     /// <param name="modelPath">The base model or its patched form.</param>
-    /// <param name="dataPath">The rows.</param>
+    /// <param name="dataPath">The rows; pairs of answers are ranked too.</param>
     /// <param name="adapters">Adapter folders, possibly none.</param>
     /// <param name="anyBase">Accept adapters of another quantisation of the model.</param>
     /// <param name="maximumLength">The longest row in tokens.</param>
@@ -27,23 +31,28 @@ public static class AdapterEvaluation
         string modelPath, string dataPath, IReadOnlyList<string> adapters, bool anyBase = false, int maximumLength = 512, int batchSize = 4, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(adapters);
-        ConversationDataSet data = ConversationDataSet.Read(dataPath);
         FrozenModel model = new(modelPath);
         Adapter[] loaded = [.. adapters.Select(folder => model.LoadAdapter(folder, anyBase))];
-        EncodedDataSet encoded = model.Encode(maximumLength, LossOn.Answers, data)[0];
+        // Of pairs both answers in turn, else the rows themselves.
+        bool pairs = PreferenceDataSet.Is(dataPath);
+        TrainingExample[] rows = pairs
+            ? [.. PreferencePair.AnswersOf(model.Encode(maximumLength, PreferenceDataSet.Read(dataPath))[0].Pairs)]
+            : [.. model.Encode(maximumLength, LossOn.Answers, ConversationDataSet.Read(dataPath))[0].Examples];
 
-        List<AdapterLoss> results = [Loss(null, AdapterStart.Neutral(model))];
-        foreach ((string folder, Adapter adapter) in adapters.Zip(loaded))
-        {
-            results.Add(Loss(folder, AdapterStart.Of(model, adapter)));
-        }
-        return results;
+        float[] reference = Answers(AdapterStart.Neutral(model));
+        return [Result(null, reference, null), .. adapters.Zip(loaded, (folder, adapter) => Result(folder, Answers(AdapterStart.Of(model, adapter)), reference))];
 
-        AdapterLoss Loss(string? folder, AdapterStart adapter)
+        float[] Answers(AdapterStart adapter)
         {
             using OnnxRuntimeEngine engine = model.OpenForEvaluation(adapter);
-            LossSummary summary = LossEvaluator.Measure(engine, encoded.Examples, adapter.Parameters, batchSize, cancellationToken: cancellation);
-            return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity);
+            return [.. SequenceLogProbabilities.OfTokens(engine, rows, adapter.Parameters, batchSize, cancellationToken: cancellation).Select(tokens => (float)tokens.Sum(token => (double)token))];
+        }
+
+        AdapterLoss Result(string? folder, float[] answers, float[]? reference)
+        {
+            int[] counted = [.. Enumerable.Range(0, rows.Length).Where(row => !pairs || row % 2 == 0)];
+            LossSummary summary = new(-counted.Sum(row => (double)answers[row]) / counted.Sum(row => (long)rows[row].TargetCount), counted.Sum(row => (long)rows[row].TargetCount));
+            return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity) { Preference = pairs ? PreferenceScores.Of(answers, reference) : null };
         }
     }
 }

@@ -19,7 +19,7 @@ internal static class AdapterSaving
     public static string Describe(TrainingOptions options) => string.Create(CultureInfo.InvariantCulture,
         $"AdamW, learning rate {options.LearningRate} ({options.Schedule.ToString().ToLowerInvariant()}, {options.WarmUpSteps} warm-up steps), weight decay {options.Optimizer.WeightDecay}, batches of {options.BatchSize}");
 
-    public static FineTuningReport Save(FineTuningRequest request, FrozenModel model, AdapterStart start, FineTuningRun run, TrainingResult result, EncodedDataSet data, string recipe)
+    public static FineTuningReport Save(FineTuningRequest request, FrozenModel model, AdapterStart start, FineTuningRun run, TrainingResult result, DataReport data, string dataHash, string recipe)
     {
         AdapterShape shape = result.Parameters.Shape;
         int best = result.State.Best?.Step ?? result.Losses.Count;
@@ -28,10 +28,10 @@ internal static class AdapterSaving
             Recipe = recipe,
             Steps = best,
             DataFile = Path.GetFileName(request.Data),
-            DataHash = data.DataHash,
-            DataRows = data.Report.Rows,
-            DataTokens = data.Report.Tokens,
-            LearntTokens = data.Report.CompletionTokens,
+            DataHash = dataHash,
+            DataRows = data.Rows,
+            DataTokens = data.Tokens,
+            LearntTokens = data.CompletionTokens,
             Seed = request.Options.Seed,
             FinalLoss = result.Losses[best - 1],
             EvalLoss = result.Evaluation?.Loss,
@@ -41,7 +41,7 @@ internal static class AdapterSaving
         run.Complete();
         return new FineTuningReport(
             Path.GetFullPath(request.Output), run.Folder, result.Losses.Count, best, result.FinalLoss, result.Evaluation?.Loss, result.PeakMemoryBytes,
-            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data.Report, run.Records)
+            shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data, run.Records)
         {
             FirstStepSeconds = run.FirstStepSeconds,
         };

@@ -81,4 +81,16 @@ public sealed record FineTuningReport(
 {
     /// <summary>Seconds from the start of the process to the start of the first training step.</summary>
     public double FirstStepSeconds { get; init; }
+
+    /// <summary>Share of pairs whose preferred answer is the more probable one: of the evaluation's pairs where there are some, else of the last step's; null for supervised training.</summary>
+    public double? PreferenceAccuracy { get; init; }
+
+    /// <summary>Share of those pairs whose preferred answer has the higher reward: it gained on the other one.</summary>
+    public double? RewardAccuracy { get; init; }
+
+    /// <summary>Mean difference of the rewards of those pairs.</summary>
+    public double? Margin { get; init; }
+
+    /// <summary>What rewards are relative to: <c>base</c> or an adapter folder; null for supervised training.</summary>
+    public string? Reference { get; init; }
 }

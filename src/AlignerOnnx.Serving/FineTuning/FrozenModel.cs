@@ -47,28 +47,23 @@ internal sealed class FrozenModel
     public AdapterShape Shape(int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated) =>
         new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
 
-    /// <summary>
-    /// Tokenises data sets with the model's own template. GenAI holds the weights for as long, so no longer than needed, and not at all for rows of token ids: those need no tokenizer.
-    /// </summary>
-    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)
+    /// <summary>Tokenises data sets with the model's own template.</summary>
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data) =>
+        Encode(maximumLength, lossOn, data, data.Any(set => set.Rows.Any(row => row is not TokenRow)), set => set.Path, (encoder, set) => encoder.Encode(set));
+
+    /// <summary>Tokenises preference data with the model's own template.</summary>
+    public IReadOnlyList<EncodedPreferences> Encode(int maximumLength, params IReadOnlyList<PreferenceDataSet> data) =>
+        Encode(maximumLength, LossOn.LastAnswer, data, needsTokenizer: true, set => set.Path, (encoder, set) => new PreferenceEncoder(encoder).Encode(set));
+
+    /// <summary>GenAI holds the weights for as long, so no longer than needed, and not at all for rows of token ids: those need no tokenizer.</summary>
+    private T[] Encode<TData, T>(int maximumLength, LossOn lossOn, IReadOnlyList<TData> data, bool needsTokenizer, Func<TData, string> path, Func<ConversationEncoder, TData, T> encode)
     {
-        bool needsTokenizer = data.Any(set => set.Rows.Any(row => row is not TokenRow));
-        Lazy<ChatModel> chat = new(() => new ChatModel(Folder));
-        try
-        {
-            ConversationEncoder encoder = new(
-                (turns, open) => chat.Value.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
-                text => chat.Value.Encode(text),
-                new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = needsTokenizer ? chat.Value.EndOfTextId : null });
-            return [.. data.Select(set => Encode(encoder, set))];
-        }
-        finally
-        {
-            if (chat.IsValueCreated)
-            {
-                chat.Value.Dispose();
-            }
-        }
+        using ChatModel? chat = needsTokenizer ? new ChatModel(Folder) : null;
+        ConversationEncoder encoder = new(
+            (turns, open) => chat!.ApplyChatTemplate([.. turns.Select(turn => new ChatTurn(turn.Role, turn.Content))], open),
+            text => chat!.Encode(text),
+            new EncodingOptions { MaximumLength = maximumLength, LossOn = lossOn, EndOfTextId = chat?.EndOfTextId });
+        return [.. data.Select(set => Guard(path(set), () => encode(encoder, set)))];
     }
 
     /// <summary>Opens the engine that a request asks for.</summary>
@@ -76,11 +71,17 @@ internal sealed class FrozenModel
     {
         if (ortTraining is null)
         {
-            return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start, request.Recompute), Folder, Graph(TrainingGraphKind.Evaluation, start));
+            return OpenForTraining(start, request.Recompute);
         }
         return start.Attention == AttentionReading.Gated
             ? new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute))
             : throw new AdapterRefusedException("The engine ort-training trains gated attention alone", Folder, "concat", "gated", "leave --engine out");
+    }
+
+    /// <summary>Opens plain ONNX Runtime.</summary>
+    public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null)
+    {
+        return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start));
     }
 
     public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
@@ -94,21 +95,21 @@ internal sealed class FrozenModel
         return adapter;
     }
 
-    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false)
+    private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false, PreferenceLossOptions? preference = null)
     {
-        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels };
+        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels, Preference = preference };
         return TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, options).ToBytes();
     }
 
-    private static EncodedDataSet Encode(ConversationEncoder encoder, ConversationDataSet data)
+    private static T Guard<T>(string path, Func<T> encode)
     {
         try
         {
-            return encoder.Encode(data);
+            return encode();
         }
         catch (ArgumentException refusedByTemplate)
         {
-            throw new DataRefusedException("The model's chat template does not take a conversation of the data", data.Path, refusedByTemplate.Message, "roles and turns that the model knows", "repair the data", refusedByTemplate);
+            throw new DataRefusedException("The model's chat template does not take a conversation of the data", path, refusedByTemplate.Message, "roles and turns that the model knows", "repair the data", refusedByTemplate);
         }
     }
 }

@@ -40,6 +40,6 @@ public static class SupervisedFineTuning
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(held.Examples, request.Options);
         TrainingResult result = run.Train(engine, new SupervisedObjective(data.Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");
-        return AdapterSaving.Save(request, model, start, run, result, data, recipe);
+        return AdapterSaving.Save(request, model, start, run, result, data.Report, data.DataHash, recipe);
     }
 }

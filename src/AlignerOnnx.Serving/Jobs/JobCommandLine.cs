@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Serving;
 
@@ -16,18 +17,19 @@ internal static class JobCommandLine
     internal static IReadOnlyList<string> Of(Job job, string model, JobFolder folder, string training, string? validation, string? from)
     {
         JobHyperparameters hyper = job.Hyperparameters;
+        TrainingOptions standard = job.Method == "dpo" ? PreferenceRequest.Recipe : new TrainingOptions();
         List<string> arguments = ["train", job.Method == "dpo" ? "dpo" : "sft", model, "--data", training, "-o", folder.Output, "--seed", Text(job.Seed), "--json"];
         Add("--eval", validation);
         Add("--from", from);
         int? batch = (int?)Number(hyper.BatchSize);
         if (Number(hyper.NEpochs) is double epochs && hyper.Steps is null)
         {
-            batch ??= new Training.TrainingOptions().BatchSize;
+            batch ??= standard.BatchSize;
             Add("--steps", Text((int)Math.Min(epochs * Math.Ceiling(Rows(training) / (double)batch), int.MaxValue)));
         }
         Add("--steps", hyper.Steps is int steps ? Text(steps) : null);
         Add("--batch-size", batch is int size ? Text(size) : null);
-        Add("--learning-rate", LearningRate(hyper) is double rate ? rate.ToString("R", CultureInfo.InvariantCulture) : null);
+        Add("--learning-rate", LearningRate(hyper, standard) is double rate ? rate.ToString("R", CultureInfo.InvariantCulture) : null);
         Add("--tokens", hyper.Tokens is int tokens ? Text(tokens) : null);
         Add("--start-layer", hyper.StartLayer is int layer ? Text(layer) : null);
         Add("--max-length", hyper.MaxLength is int length ? Text(length) : null);
@@ -50,8 +52,8 @@ internal static class JobCommandLine
     /// <summary>The number that a hyperparameter is; null where it is absent or <c>auto</c>.</summary>
     internal static double? Number(JsonElement? value) => value is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
 
-    private static double? LearningRate(JobHyperparameters hyper) =>
-        hyper.LearningRate ?? (Number(hyper.LearningRateMultiplier) is double times ? times * new Training.TrainingOptions().LearningRate : null);
+    private static double? LearningRate(JobHyperparameters hyper, TrainingOptions standard) =>
+        hyper.LearningRate ?? (Number(hyper.LearningRateMultiplier) is double times ? times * standard.LearningRate : null);
 
     private static int Rows(string file) => Math.Max(1, File.ReadLines(file).Count(line => !string.IsNullOrWhiteSpace(line)));
 

@@ -5,4 +5,6 @@ namespace AlignerOnnx.Training;
 /// <param name="SequenceWeights">[m]: the weight of each target's log-probability in that of its sequence.</param>
 /// <param name="ReferenceLogProbabilities">[2 p]: the weighted log-probability of each sequence by the reference.</param>
 /// <param name="Weights">[p]: the weight of each pair in the loss.</param>
-public sealed record PairTargets(long[] Sequences, float[] SequenceWeights, float[] ReferenceLogProbabilities, float[] Weights);
+/// <param name="KeptLogProbabilities">[m]: the log-probability of each target by the reference, where it is to stay.</param>
+/// <param name="KeptWeights">[m]: the weight of half the square of what a target's log-probability moved; 0 where it may move.</param>
+public sealed record PairTargets(long[] Sequences, float[] SequenceWeights, float[] ReferenceLogProbabilities, float[] Weights, float[] KeptLogProbabilities, float[] KeptWeights);

@@ -23,6 +23,10 @@ public sealed class ConversationDataSet
     /// <summary>SHA-256 over the bytes of the file, 64 lower-case hexadecimal digits: what <c>sha256sum</c> prints.</summary>
     public string DataHash { get; }
 
+    /// <summary>Some of the rows; null where none is left.</summary>
+    /// <param name="wanted">Which.</param>
+    public ConversationDataSet? Where(Func<DataRow, bool> wanted) => Rows.Where(wanted).ToArray() is { Length: > 0 } rows ? new ConversationDataSet(Path, rows, DataHash) : null;
+
     /// <summary>Reads a whole file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">How rows are read; null takes the defaults.</param>

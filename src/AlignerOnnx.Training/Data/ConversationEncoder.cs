@@ -41,25 +41,18 @@ public sealed class ConversationEncoder
         int split = 0;
         foreach (DataRow row in data.Rows)
         {
-            if (row is UnusableRow unusable)
+            EncodedRow encoded = EncodeRow(data.Path, row);
+            if (encoded.Example is null)
             {
-                dropped.Add(new DroppedRow(row.Place, unusable.Reason));
+                dropped.Add(new DroppedRow(row.Place, encoded.Reason!));
                 continue;
             }
-            TrainingExample whole = EncodeRow(row, out bool apart);
-            CheckVocabulary(data.Path, whole);
-            TrainingExample example = Truncate(whole);
-            if (example.TargetCount == 0)
-            {
-                dropped.Add(new DroppedRow(row.Place, ReasonToDrop(whole)));
-                continue;
-            }
-            examples.Add(example);
-            if (example.InputIds.Length < whole.InputIds.Length)
+            examples.Add(encoded.Example);
+            if (encoded.Truncated)
             {
                 truncated.Add(row.Place);
             }
-            split += apart ? 1 : 0;
+            split += encoded.Split ? 1 : 0;
         }
         RequireRows(data.Path, examples, dropped);
         DataReport report = new(examples.Count, examples.Sum(e => (long)e.InputIds.Length), examples.Sum(e => (long)e.TargetCount), truncated.Count, split, dropped)
@@ -74,6 +67,23 @@ public sealed class ConversationEncoder
     /// <param name="row">The row, not an <see cref="UnusableRow"/>.</param>
     /// <returns>Tokens and labels.</returns>
     public TrainingExample EncodeRow(DataRow row) => EncodeRow(row, out _);
+
+    /// <summary>Encodes one row within the limit on its length.</summary>
+    /// <param name="path">Its file, for messages.</param>
+    /// <param name="row">The row.</param>
+    internal EncodedRow EncodeRow(string path, DataRow row)
+    {
+        if (row is UnusableRow unusable)
+        {
+            return new EncodedRow(null, unusable.Reason, Truncated: false, Split: false);
+        }
+        TrainingExample whole = EncodeRow(row, out bool apart);
+        CheckVocabulary(path, whole);
+        TrainingExample example = Truncate(whole);
+        return example.TargetCount == 0
+            ? new EncodedRow(null, ReasonToDrop(whole), Truncated: false, apart)
+            : new EncodedRow(example, null, example.InputIds.Length < whole.InputIds.Length, apart);
+    }
 
     private TrainingExample EncodeRow(DataRow row, out bool apart)
     {
@@ -228,3 +238,10 @@ public sealed class ConversationEncoder
         }
     }
 }
+
+/// <summary>What became of one row.</summary>
+/// <param name="Example">Its tokens; null where it is left out.</param>
+/// <param name="Reason">Why it is left out; null where it is not.</param>
+/// <param name="Truncated">Whether its end was cut.</param>
+/// <param name="Split">Whether pieces of it were encoded apart.</param>
+internal sealed record EncodedRow(TrainingExample? Example, string? Reason, bool Truncated, bool Split);

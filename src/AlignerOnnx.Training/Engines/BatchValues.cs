@@ -27,6 +27,8 @@ internal sealed class BatchValues : IDisposable
                 OrtValue.CreateTensorValueFromMemory(pairs.SequenceWeights, targets),
                 OrtValue.CreateTensorValueFromMemory(pairs.ReferenceLogProbabilities, [pairs.ReferenceLogProbabilities.Length]),
                 OrtValue.CreateTensorValueFromMemory(pairs.Weights, [pairs.Weights.Length]),
+                OrtValue.CreateTensorValueFromMemory(pairs.KeptLogProbabilities, targets),
+                OrtValue.CreateTensorValueFromMemory(pairs.KeptWeights, targets),
             ]
             : [];
         Rewards = batch.Pairs is null ? null : new float[batch.Pairs.ReferenceLogProbabilities.Length];

@@ -36,6 +36,12 @@ public static class GradientGraphNames
     /// <summary>Input float [p] of preference graphs: weight of each pair in the loss.</summary>
     public const string PairWeights = "pair_weights";
 
+    /// <summary>Input float [m] of preference graphs: log-probability of each target by the reference, where it is to stay.</summary>
+    public const string KeptLogProbabilities = "kept_log_probabilities";
+
+    /// <summary>Input float [m] of preference graphs: weight of half the square of what a target's log-probability moved.</summary>
+    public const string KeptWeights = "kept_weights";
+
     /// <summary>Output float [2 p] of preference graphs: the reward of each sequence, beta times its log-ratio to the reference.</summary>
     public const string Rewards = "rewards";
 
@@ -55,7 +61,7 @@ public static class GradientGraphNames
     public static IReadOnlyList<string> Inputs { get; } = [InputIds, AttentionMask, TargetPositions, TargetIds, TargetWeights, Tokens, Gates];
 
     /// <summary>What preference graphs read besides, in the order in which the engine feeds it.</summary>
-    public static IReadOnlyList<string> PreferenceInputs { get; } = [TargetSequences, SequenceWeights, ReferenceLogProbabilities, PairWeights];
+    public static IReadOnlyList<string> PreferenceInputs { get; } = [TargetSequences, SequenceWeights, ReferenceLogProbabilities, PairWeights, KeptLogProbabilities, KeptWeights];
 
     /// <summary>Outputs of an evaluation graph.</summary>
     public static IReadOnlyList<string> EvaluationOutputs { get; } = [Loss, TargetLogProbabilities];

@@ -10,4 +10,8 @@ public sealed record PreferencePair(TrainingExample Chosen, TrainingExample Reje
 
     /// <summary>Tokens of both, prompts included.</summary>
     public long TokenCount => Chosen.InputIds.Length + Rejected.InputIds.Length;
+
+    /// <summary>Both answers of each pair, the preferred one first.</summary>
+    /// <param name="pairs">The pairs.</param>
+    public static IEnumerable<TrainingExample> AnswersOf(IEnumerable<PreferencePair> pairs) => pairs.SelectMany(pair => new[] { pair.Chosen, pair.Rejected });
 }

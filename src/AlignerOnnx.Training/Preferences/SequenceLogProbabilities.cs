@@ -12,27 +12,30 @@ public static class SequenceLogProbabilities
     /// <param name="cancellationToken">Stops the measurement.</param>
     /// <returns>[2 p], the preferred answer of each pair first.</returns>
     /// <exception cref="OperationCanceledException">The measurement was stopped.</exception>
-    public static float[] Measure(IGradientEngine engine, IReadOnlyList<PreferencePair> pairs, AdapterParameters parameters, int batchSize = 8, int paddingId = 0, CancellationToken cancellationToken = default)
+    public static float[] Measure(IGradientEngine engine, IReadOnlyList<PreferencePair> pairs, AdapterParameters parameters, int batchSize = 8, int paddingId = 0, CancellationToken cancellationToken = default) =>
+        [.. OfTokens(engine, [.. PreferencePair.AnswersOf(pairs)], parameters, 2 * batchSize, paddingId, cancellationToken).Select(tokens => (float)tokens.Sum(token => (double)token))];
+
+    /// <summary>The log-probability of every completion token of each row.</summary>
+    /// <param name="engine">Computes log-probabilities.</param>
+    /// <param name="rows">The rows, each with a completion token.</param>
+    /// <param name="parameters">Tokens and gates; zero gates measure the base model.</param>
+    /// <param name="batchSize">Rows computed at once, 1 or more. Default 16.</param>
+    /// <param name="paddingId">The token id of padding, without effect. Default 0.</param>
+    /// <param name="cancellationToken">Stops the measurement.</param>
+    /// <returns>Row by row, in the order of the tokens.</returns>
+    /// <exception cref="OperationCanceledException">The measurement was stopped.</exception>
+    public static IReadOnlyList<float[]> OfTokens(IGradientEngine engine, IReadOnlyList<TrainingExample> rows, AdapterParameters parameters, int batchSize = 16, int paddingId = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(engine);
-        ArgumentNullException.ThrowIfNull(pairs);
+        ArgumentNullException.ThrowIfNull(rows);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        List<float> sums = new(2 * pairs.Count);
-        foreach (PreferencePair[] part in pairs.Chunk(batchSize))
+        List<float[]> all = new(rows.Count);
+        foreach (TrainingExample[] part in rows.Chunk(batchSize))
         {
-            TrainingBatch batch = TrainingBatch.Create([.. PreferenceBatch.Rows(part)], paddingId);
-            sums.AddRange(BySequence(batch, engine.ComputeLogProbabilities(batch, parameters, cancellationToken), 2 * part.Length));
+            TrainingBatch batch = TrainingBatch.Create(part, paddingId);
+            ILookup<int, float> byRow = batch.TargetRows.Zip(engine.ComputeLogProbabilities(batch, parameters, cancellationToken)).ToLookup(target => target.First, target => target.Second);
+            all.AddRange(Enumerable.Range(0, part.Length).Select(row => byRow[row].ToArray()));
         }
-        return [.. sums];
-    }
-
-    private static IEnumerable<float> BySequence(TrainingBatch batch, float[] logProbabilities, int sequences)
-    {
-        double[] sums = new double[sequences];
-        for (int i = 0; i < logProbabilities.Length; i++)
-        {
-            sums[batch.TargetRows[i]] += logProbabilities[i];
-        }
-        return sums.Select(sum => (float)sum);
+        return all;
     }
 }

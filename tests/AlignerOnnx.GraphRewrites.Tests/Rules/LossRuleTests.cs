@@ -72,14 +72,14 @@ public sealed class LossRuleTests
     [TestMethod]
     public void Preference_OfIdentityPreference_IsASquareOfTheDistanceToItsTarget() => RuleTest.Rewrites(Decoder,
         model => Attach(model, targets => PreferenceLoss.Attach(targets, new PreferenceLossOptions { Kind = PreferenceLossKind.Ipo, Beta = 0.25 })), Preference("""
-            past = Sub (margins, half)
+            past = Sub (margins, a_half)
             distance = Mul (past, inverse)
             losses = Mul (distance, distance)
             """, """
-            past_ = Sub (margins, half)
+            past_ = Sub (margins, a_half)
             distance_ = Mul (past_, inverse)
             slope = Mul (distance_, twice_inverse)
-            """, "float half = {0.5}, float inverse = {4}, float twice_inverse = {8}"));
+            """, "float inverse = {4}, float twice_inverse = {8}"));
 
     [TestMethod]
     [DataRow("logits", "y", "The model has no logits")]
@@ -102,9 +102,9 @@ public sealed class LossRuleTests
 
     private static string Preference(string losses, string slope, string constants) => $$"""
         g (float[b, s, 4] x, int64[targets] target_positions, int64[targets] target_ids, float[targets] target_weights, int64[targets] target_sequences, float[targets] sequence_weights,
-           float[sequences] reference_log_probabilities, float[pairs] pair_weights) => (float loss, float[sequences] rewards, float[targets] target_log_probabilities, float[] gradient)
+           float[sequences] reference_log_probabilities, float[pairs] pair_weights, float[targets] kept_log_probabilities, float[targets] kept_weights) => (float loss, float[sequences] rewards, float[targets] target_log_probabilities, float[] gradient)
             <float[4, 5] w = ["location": "w"], float two = {2}, int64[2] rows = {-1, 4}, int64[1] a0 = {0}, int64[1] a1 = {1}, float beta = {0.25}, int64[2] two_columns = {-1, 2},
-             int64[2] sizes = {1, 1}, int64[1] flat_shape = {-1}, int64[2] one_column = {-1, 1}, {{constants}}>
+             int64[2] sizes = {1, 1}, int64[1] flat_shape = {-1}, int64[2] one_column = {-1, 1}, float a_half = {0.5}, {{constants}}>
         {
             h = Neg (x)
             flat = Reshape (h, rows)
@@ -128,7 +128,13 @@ public sealed class LossRuleTests
             preference = ReduceSum <keepdims = 0> (weighted_losses, a0)
             weighted = Mul (target_log_probabilities, target_weights)
             sum = ReduceSum <keepdims = 0> (weighted, a0)
-            loss = Sub (preference, sum)
+            moved = Sub (target_log_probabilities, kept_log_probabilities)
+            pull = Mul (moved, kept_weights)
+            squares = Mul (pull, moved)
+            square = ReduceSum <keepdims = 0> (squares, a0)
+            kept_loss = Mul (square, a_half)
+            both_losses = Add (preference, kept_loss)
+            loss = Sub (both_losses, sum)
             {{slope}}
             weighted_slope = Mul (slope, pair_weights)
             by_chosen = Mul (weighted_slope, beta)
@@ -138,7 +144,8 @@ public sealed class LossRuleTests
             by_sequence = Reshape (both, flat_shape)
             by_target_ = Gather (by_sequence, target_sequences)
             by_target = Mul (by_target_, sequence_weights)
-            weights = Sub (target_weights, by_target)
+            without_kept = Sub (target_weights, by_target)
+            weights = Sub (without_kept, pull)
             p = Exp (log_p)
             column = Unsqueeze (weights, a1)
             weighted_p = Mul (p, column)

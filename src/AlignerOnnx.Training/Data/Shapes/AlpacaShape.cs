@@ -14,16 +14,22 @@ internal sealed class AlpacaShape : IRowShape
 
     public DataRow Read(RowFields row)
     {
-        string instruction = row.Text("instruction");
-        string input = row.OptionalText("input");
         string output = row.Text("output", "response");
         if (output.Length == 0)
         {
             return new UnusableRow(row.Place, "the answer is empty");
         }
         return row.Options.PromptStyle == PromptStyle.Alpaca
-            ? new TextRow(row.Place, AlpacaTemplate.Prompt(instruction, input), output)
-            : MessagesShape.Conversation(row.Place, [.. System(row), .. History(row), Message("user", input.Length == 0 ? instruction : $"{instruction}\n{input}"), Message(ConversationTurn.Assistant, output)]);
+            ? new TextRow(row.Place, AlpacaTemplate.Prompt(row.Text("instruction"), row.OptionalText("input")), output)
+            : MessagesShape.Conversation(row.Place, [.. PromptTurns(row), Message(ConversationTurn.Assistant, output)]);
+    }
+
+    /// <summary>The conversation that a row puts to the model.</summary>
+    public static IEnumerable<Message> PromptTurns(RowFields row)
+    {
+        string instruction = row.Text("instruction");
+        string input = row.OptionalText("input");
+        return [.. System(row), .. History(row), Message("user", input.Length == 0 ? instruction : $"{instruction}\n{input}")];
     }
 
     private static IEnumerable<Message> System(RowFields row) => row.OptionalText("system") is { Length: > 0 } system ? [Message("system", system)] : [];

@@ -36,6 +36,6 @@ internal static class RowShapes
     }
 
     /// <summary>A row of two answers to choose from must not be learnt as if its prompt were an answer.</summary>
-    private static bool IsPreference(JsonElement row) =>
+    public static bool IsPreference(JsonElement row) =>
         row.TryGetProperty("chosen", out _) || row.TryGetProperty("rejected", out _) || row.TryGetProperty("preferred_output", out _);
 }

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.Serving;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary><c>aligner train dpo</c>: an adapter that learns which of two answers is preferred.</summary>
+internal sealed class TrainDpoCommand : AlignerCommand
+{
+    private static readonly PreferenceRequest StandardRequest = new() { Model = "", Data = "", Output = "" };
+    private static readonly PreferenceOptions Standard = PreferenceRequest.RecipeLoss;
+
+    private readonly TrainingArguments _arguments = new(PreferenceRequest.Recipe, "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.");
+    private readonly Option<string?> _reference = new("--reference") { Description = "The adapter folder that rewards are relative to; without it the base model, also with --from.", HelpName = "ADAPTER" };
+    private readonly Option<PreferenceLossKind> _loss = CommonOptions.Choice("--loss", "What is made of the difference of rewards: sigmoid (DPO) or its distance to a target (IPO).", Standard.Loss.Kind);
+    private readonly Option<double> _beta = CommonOptions.Number("--beta", "How firmly the adapter is held to the reference.", Standard.Loss.Beta, least: 1e-6, most: 100);
+    private readonly Option<double> _labelSmoothing = CommonOptions.Number("--label-smoothing", "The share of pairs that may be the wrong way round.", Standard.Loss.LabelSmoothing, least: 0, most: 0.5);
+    private readonly Option<double> _supervisedWeight = CommonOptions.Number("--sft-weight", "The weight of the supervised loss of the preferred answers beside the preference loss.", Standard.SupervisedWeight, least: 0, most: 1e6);
+
+    private readonly Option<string?> _keep = new("--keep") { Description = "Rows, in the shapes that train sft reads, whose answers are to stay as probable as by the reference: harmless requests, what the model knows. Without it, conversations that the model makes up by itself.", HelpName = "FILE" };
+    private readonly Option<int> _own = CommonOptions.Whole("--own-conversations", "How many conversations the model makes up where there is no --keep; 0 for none.", StandardRequest.OwnConversations, least: 0, most: 100_000);
+    private readonly Option<double> _keptWeight = CommonOptions.Number("--keep-weight", "The weight of the rows to keep beside the preference loss.", Standard.KeptWeight, least: 0, most: 1e6);
+
+    public TrainDpoCommand() : base("dpo", "Train an adapter on pairs of a preferred and another answer; the model itself stays as it is.")
+    {
+        _arguments.AddTo(this);
+        foreach (Option option in (Option[])[_reference, _loss, _beta, _labelSmoothing, _supervisedWeight, _keep, _own, _keptWeight])
+        {
+            Options.Add(option);
+        }
+    }
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "aligner train dpo models/pocket/model-int4 --data models/pocket/data/refuse.preference.train.jsonl --eval models/pocket/data/refuse.preference.eval.jsonl -o pocket-safe",
+    ];
+
+    protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
+    {
+        PreferenceRequest request = new(_arguments.RequestOf(parsed))
+        {
+            Keep = parsed.GetValue(_keep),
+            OwnConversations = parsed.GetValue(_own),
+            Reference = parsed.GetValue(_reference),
+            Preference = new PreferenceOptions
+            {
+                Loss = new PreferenceLossOptions { Kind = parsed.GetValue(_loss), Beta = parsed.GetValue(_beta), LabelSmoothing = parsed.GetValue(_labelSmoothing) },
+                SupervisedWeight = parsed.GetValue(_supervisedWeight),
+                KeptWeight = parsed.GetValue(_keptWeight),
+            },
+        };
+        using TrainingProgressLine progress = new(output);
+        FineTuningReport report = PreferenceFineTuning.Run(request, data => TrainingPrinter.Announce(output, data), output.Message, progress.Report, cancellation);
+        progress.Finish();
+        output.Result(report, made => TrainingPrinter.Show(output, made));
+        return Task.FromResult(ExitCodes.Done);
+    }
+}

@@ -1,0 +1,107 @@
+using System.Globalization;
+using AlignerOnnx.Training;
+
+namespace AlignerOnnx.Serving;
+
+/// <summary>Preference training from files to file: reads and tokenises pairs of answers, measures them by the reference, trains on a model's gradient graph, saves the adapter.</summary>
+public static class PreferenceFineTuning
+{
+    /// <summary>Trains an adapter and saves it, complete or not at all.</summary>
+    /// <param name="request">What to train.</param>
+    /// <param name="readData">Called once with what became of the data's rows, before training starts.</param>
+    /// <param name="say">Is told of the reference.</param>
+    /// <param name="progress">Called after each step.</param>
+    /// <param name="cancellation">Stops training after the last complete step, with a checkpoint.</param>
+    /// <returns>What was made.</returns>
+    /// <exception cref="AlignerOnnx.Graph.RefusedException">Data, model, adapter or checkpoint cannot be used.</exception>
+    /// <exception cref="TrainingDivergedException">Loss or gradient is not finite.</exception>
+    /// <exception cref="PreferenceStalledException">After the first step all answers are still as probable as by the reference.</exception>
+    /// <exception cref="NotSupportedException">Another engine than plain ONNX Runtime is asked for.</exception>
+    /// <exception cref="IOException">The output is taken, or a file cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static FineTuningReport Run(PreferenceRequest request, Action<DataReport>? readData = null, Action<string>? say = null, Action<TrainingProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        request.Options.Check();
+        request.Preference.Check();
+        if (request.OrtTraining is not null)
+        {
+            throw new NotSupportedException("Preferences are not trained in ONNX Runtime Training: its artifacts hold the supervised loss. Leave --engine away.");
+        }
+        AdapterSaving.RequireFree(request.Output);
+        DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
+        PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
+        PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
+        FrozenModel model = new(request.Model);
+        string modelHash = model.ComputeHash(cancellation);
+        ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, cancellation);
+        AdapterStart start = AdapterStart.Of(model, request);
+        IReadOnlyList<EncodedPreferences> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
+        EncodedDataSet? kept = keep is null ? null : model.Encode(request.MaximumLength, LossOn.Answers, keep)[0];
+        readData?.Invoke(encoded[0].Report);
+        cancellation.ThrowIfCancellationRequested();
+
+        using FineTuningRun run = new(request, () => new RunIdentity
+        {
+            Model = modelHash,
+            Files = FileHashes.Of(
+                ("data", data.DataHash), ("eval", held?.DataHash), ("keep", keep?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
+            Options = RunOptions.Of(request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo" }),
+        });
+        using ReferenceModel reference = new(model, modelHash, request.Reference, request.AnyBase);
+        ReferencedPairs pairs = Referenced(encoded[0].Pairs);
+        ReferencedPairs? heldPairs = held is null ? null : Referenced(encoded[1].Pairs);
+        KeptRows? keptRows = kept is null ? null : new KeptRows(kept.Examples, Measured(kept.Examples));
+        reference.Dispose();
+
+        using OnnxRuntimeEngine engine = model.OpenForTraining(start, request.Recompute, request.Preference.Loss);
+        Following following = new(progress);
+        IEvaluation? evaluation = heldPairs is null ? null : new PreferenceEvaluation(heldPairs, request.Options, request.Preference, keptRows);
+        TrainingResult result = run.Train(engine, new PreferenceObjective(pairs, request.Options, request.Preference, keptRows), start.Parameters, evaluation, following.Take, cancellation);
+        IReadOnlyDictionary<string, double>? measures = result.Evaluation?.Values ?? following.Last;
+        return AdapterSaving.Save(request, model, start, run, result, encoded[0].Report, data.DataHash, Describe(request, reference, keptRows)) with
+        {
+            PreferenceAccuracy = measures?[PreferenceMeasures.AccuracyName],
+            RewardAccuracy = measures?[PreferenceMeasures.RewardAccuracyName],
+            Margin = measures?[PreferenceMeasures.MarginName],
+            Reference = reference.Name,
+        };
+
+        ReferencedPairs Referenced(IReadOnlyList<PreferencePair> some) => new(some, [.. Measured([.. PreferencePair.AnswersOf(some)]).Select(tokens => tokens.Sum())]);
+
+        IReadOnlyList<float[]> Measured(IReadOnlyList<TrainingExample> rows) =>
+            reference.LogProbabilitiesOf(rows, 2 * (request.Options.MicroBatchSize ?? request.Options.BatchSize), say, cancellation);
+    }
+
+    /// <summary>The rows to keep; of the model's own conversations those that do not ask what the preferences are about.</summary>
+    private static ConversationDataSet? ReadKept(PreferenceRequest request, FrozenModel model, string modelHash, PreferenceDataSet data, Action<string>? say, CancellationToken cancellation)
+    {
+        if (request.Keep is not null)
+        {
+            return ConversationDataSet.Read(request.Keep, new DataReadingOptions { PromptStyle = request.PromptStyle });
+        }
+        string? own = request.OwnConversations == 0 ? null : OwnConversations.FileFor(model.Folder, modelHash, request.OwnConversations, say, cancellation);
+        HashSet<string> asked = [.. data.Rows.Select(row => row.Chosen).OfType<ConversationRow>().Select(row => row.Turns[row.PromptTurns - 1].Content)];
+        return own is null ? null : ConversationDataSet.Read(own).Where(row => row is ConversationRow conversation && !asked.Contains(conversation.Turns[0].Content));
+    }
+
+    private static string Describe(PreferenceRequest request, ReferenceModel reference, KeptRows? kept)
+    {
+        PreferenceOptions options = request.Preference;
+        string keeping = kept is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {kept.Rows.Count} {(request.Keep is null ? "of the model's own conversations" : "rows")} kept with weight {options.KeptWeight}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}{keeping}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}");
+    }
+
+    /// <summary>Remembers the last step's measures.</summary>
+    private sealed class Following(Action<TrainingProgress>? progress)
+    {
+        public IReadOnlyDictionary<string, double>? Last { get; private set; }
+
+        public void Take(TrainingProgress made)
+        {
+            Last = made.Values;
+            progress?.Invoke(made);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using System.Text.Json;
+using AlignerOnnx.TestMaterial;
+
+namespace AlignerOnnx.Cli.Tests;
+
+[TestClass]
+public sealed class TrainDpoCommandTests
+{
+    private static readonly string Train = Material.PocketData("refuse.preference.train.jsonl");
+    private static readonly string Held = Material.PocketData("refuse.preference.eval.jsonl");
+
+    private readonly string _folder = Material.NewTemporaryFolder();
+
+    [TestCleanup]
+    public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
+
+    [TestMethod]
+    public async Task TrainDpo_FewSteps_MakesPreferredAnswersGainAndCachesTheReference()
+    {
+        AlignerProcess.Run first = (await TrainAsync("first", "--eval", Held)).Expect(ExitCodes.Done);
+        Assert.AreEqual(8, first.Document.GetProperty("steps").GetInt32());
+        Assert.AreEqual("base", first.Document.GetProperty("reference").GetString());
+        Assert.IsGreaterThan(0.9, first.Document.GetProperty("reward_accuracy").GetDouble());
+        Assert.IsGreaterThan(0, first.Document.GetProperty("margin").GetDouble());
+        Assert.IsGreaterThan(0, first.Document.GetProperty("preference_accuracy").GetDouble());
+        Assert.IsGreaterThan(0, first.Document.GetProperty("eval_loss").GetDouble());
+        Assert.IsGreaterThan(0, first.Document.GetProperty("peak_memory_bytes").GetInt64());
+        Assert.Contains("160 rows", first.Errors);
+        Assert.Contains("computing the log-probabilities of 320 answers once", first.Errors);
+
+        AlignerProcess.Run second = (await TrainAsync("second", "--eval", Held)).Expect(ExitCodes.Done);
+        Assert.Contains("log-probabilities of 320 answers come from", second.Errors);
+        CollectionAssert.AreEqual(await AdapterAsync("first"), await AdapterAsync("second"), "cached and computed references are the same");
+    }
+
+    [TestMethod]
+    public async Task TrainDpo_Reference_IsAnAdapter()
+    {
+        (await TrainAsync("start")).Expect(ExitCodes.Done);
+        string start = Path.Combine(_folder, "start");
+        AlignerProcess.Run run = (await TrainAsync("more", "--from", start, "--reference", start)).Expect(ExitCodes.Done);
+        Assert.AreEqual(start, run.Document.GetProperty("reference").GetString());
+        Assert.Contains($"reference: {start}", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task TrainDpo_SupervisedRows_AreRefusedAndSayWhatTrainsThem()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("train", "dpo", Material.Pocket(), "--data", Material.PocketData("form-json.train.jsonl"), "-o", Path.Combine(_folder, "x"))).Expect(ExitCodes.AdapterOrDataRefused);
+        Assert.Contains("train sft", run.Errors);
+        Assert.IsFalse(Directory.Exists(Path.Combine(_folder, "x")));
+    }
+
+    private Task<AlignerProcess.Run> TrainAsync(string output, params string[] more) =>
+        AlignerProcess.RunAsync(["train", "dpo", Material.Pocket(), "--data", Train, "-o", Path.Combine(_folder, output), "--steps", "8", "--json", .. more], null, ("ALIGNER_CACHE", Path.Combine(_folder, "cache")));
+
+    private Task<byte[]> AdapterAsync(string name) => File.ReadAllBytesAsync(Path.Combine(_folder, name, "adapter_model.safetensors"));
+}
