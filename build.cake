@@ -1,4 +1,4 @@
-// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|Demo|Pack] [--configuration=Release]`.
+// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|LargeModels|Demo|Pack] [--configuration=Release]`.
 using System.Xml.Linq;
 
 var target = Argument("target", "Test");
@@ -92,6 +92,17 @@ Task("FuzzModels")
     if (exitCode != 0)
     {
         throw new CakeException("The rewriter did not handle an input; artifacts/fuzz-models holds it.");
+    }
+});
+
+Task("LargeModels")
+    .Description("Time and memory of the tool on the graphs of a 7B and a 70B model: --runs=N (5).")
+    .Does(() =>
+{
+    DotNetBuild("tests/LargeModels/AlignerOnnx.LargeModels.csproj", new DotNetBuildSettings { Configuration = configuration, NoLogo = true, Verbosity = DotNetVerbosity.Quiet });
+    if (StartProcess("dotnet", $"exec tests/LargeModels/bin/{configuration}/net10.0/AlignerOnnx.LargeModels.dll {Argument("runs", "5")}") != 0)
+    {
+        throw new CakeException("The tool did not take a large model.");
     }
 });
 

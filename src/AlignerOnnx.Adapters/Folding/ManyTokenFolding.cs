@@ -13,7 +13,7 @@ public static class ManyTokenFolding
     /// <param name="Gates">The gates.</param>
     public sealed record Folded(float[] Keys, float[] Values, float[] Gates);
 
-    /// <summary>Folds an adapter that <see cref="Adapter.RequireFits"/> accepts.</summary>
+    /// <summary>Folds an adapter that <see cref="Adapter.RequireFits(IReadOnlyList{AttentionSite}, bool)"/> accepts.</summary>
     /// <param name="sites">All attention sites of the base model.</param>
     /// <param name="adapter">The adapter: gated, any number of tokens.</param>
     public static Folded Fold(IReadOnlyList<AttentionSite> sites, Adapter adapter)

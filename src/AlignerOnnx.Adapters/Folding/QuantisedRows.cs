@@ -17,11 +17,16 @@ internal static class QuantisedRows
         for (long i = 0; i < rows.Length; i++)
         {
             long start = rows[i] * weight.PaddedColumns * weight.Bits / 8;
+            (long block, float zero, float scale) = (-1, 0, 0);
             for (long column = 0; column < weight.Columns; column++)
             {
-                long block = blocks[column];
+                if (blocks[column] != block)
+                {
+                    block = blocks[column];
+                    (zero, scale) = (zeroPoint(rows[i], block), scales[(rows[i] * weight.BlocksPerRow) + block]);
+                }
                 // The product is rounded to float32 as the runtime rounds it: that is the weight the model computes with.
-                numbers[(i * weight.Columns) + column] = (Element(elements, weight.Bits, start, column) - zeroPoint(rows[i], block)) * scales[(rows[i] * weight.BlocksPerRow) + block];
+                numbers[(i * weight.Columns) + column] = (Element(elements, weight.Bits, start, column) - zero) * scale;
             }
         }
         return numbers;
@@ -58,7 +63,8 @@ internal static class QuantisedRows
     /// <summary>Elements stand in bytes with the low bits first.</summary>
     private static int Element(byte[] bytes, int bits, long rowStart, long index)
     {
-        int perByte = 8 / bits;
-        return (bytes[rowStart + (index / perByte)] >> (int)(bits * (index % perByte))) & ((1 << bits) - 1);
+        // Bits are 2, 4 or 8, so that places are powers of two.
+        int shift = 3 - int.Log2(bits);
+        return (bytes[rowStart + (index >> shift)] >> (bits * (int)(index & ((1 << shift) - 1)))) & ((1 << bits) - 1);
     }
 }

@@ -23,7 +23,7 @@ internal sealed class TrainingArguments
         Description = "Gated: the tokens' own softmax, a gate for each head. Concat: the tokens stand before the sequence in every layer, without gates.",
         DefaultValueFactory = _ => AttentionReading.Gated,
     };
-    private readonly Option<string?> _from = new("--from") { Description = "An adapter folder to start from; its tokens and start layer are kept.", HelpName = "ADAPTER" };
+    private readonly Option<string?> _from = CommonOptions.From();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps;
     private readonly Option<int> _batchSize;
@@ -129,7 +129,7 @@ internal sealed class TrainingArguments
     }
 
     /// <summary>What is given; else the recipe's, where one is named; else the default.</summary>
-    private T Chosen<T>(ParseResult parsed, Option<T> option, Func<TrainingRecipe, T> preset) =>
+    public T Chosen<T>(ParseResult parsed, Option<T> option, Func<TrainingRecipe, T> preset) =>
         _recipes.FirstOrDefault(recipe => recipe.Name == parsed.GetValue(_recipe)) is { } named && parsed.GetResult(option) is null or { Implicit: true }
             ? preset(named)
             : parsed.GetValue(option)!;

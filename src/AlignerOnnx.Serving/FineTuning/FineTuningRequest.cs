@@ -17,7 +17,7 @@ public record FineTuningRequest
     /// <summary>The adapter folder to make; it must not exist, or be empty.</summary>
     public required string Output { get; init; }
 
-    /// <summary>The adapter folder to start from; its tokens and start layer are kept. Null starts from nothing.</summary>
+    /// <summary>What to start from; its tokens and start layer are kept: an adapter folder, or, to go on with the optimizer's memory, the folder of a stopped run or a checkpoint of ONNX Runtime Training. Null starts from nothing.</summary>
     public string? From { get; init; }
 
     /// <summary>Whether <see cref="From"/> may be of another quantisation of the model.</summary>
