@@ -13,7 +13,9 @@ internal static class ProjectionWeights
     /// <param name="withBias">Whether biases are added.</param>
     public static double[] Apply(ProjectionSlice slice, double[] vector, bool withBias)
     {
-        double[] product = Multiply(ReadRows(slice), vector);
+        double[] product = slice.Projection.Matrix is { } matrix
+            ? Multiply(ReadMatrix(slice, matrix), vector)
+            : QuantisedRows.Multiply(QuantisedWeight.Of(slice.Projection.Node), Rows(slice), vector);
         foreach (LowRankUpdate update in slice.Projection.Updates)
         {
             double[] low = Apply(new ProjectionSlice(update.Down, 0, update.Down.OutputSize), vector, withBias);
