@@ -29,10 +29,12 @@ public sealed class RecognisedModel
     public static RecognisedModel Of(OnnxModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
+        Lazy<PartialEvaluation> known = new(() => PartialEvaluation.Of(model));
+        TracedHeads heads = new(known);
         IAttentionRecogniser[] recognisers =
         [
-            new GroupQueryAttentionRecogniser(), new MultiHeadAttentionRecogniser(), new PackedAttentionRecogniser(), new PagedAttentionRecogniser(), new StandardAttentionRecogniser(),
-            new DecomposedAttentionRecogniser(model),
+            new GroupQueryAttentionRecogniser(heads), new MultiHeadAttentionRecogniser(heads), new PackedAttentionRecogniser(), new PagedAttentionRecogniser(heads), new StandardAttentionRecogniser(heads),
+            new DecomposedAttentionRecogniser(known),
         ];
         List<AttentionCore> cores = [];
         (string Reason, Node Culprit)? foreign = ModelFamily.WhyNot(model.Graph);

@@ -27,9 +27,8 @@ public static class ManyTokenFolding
         Parallel.For(start, sites.Count, number =>
         {
             AttentionSite site = sites[number];
-            double[] keyRows = ProjectionWeights.ReadRows(site.Key);
-            double[] valueRows = ProjectionWeights.ReadRows(site.Value);
-            (double[] keyBias, double[] valueBias) = (ProjectionWeights.ReadBias(site.Key), ProjectionWeights.ReadBias(site.Value));
+            (double[] keyRows, double[] keyBias) = ProjectionWeights.Merge(site.Key);
+            (double[] valueRows, double[] valueBias) = ProjectionWeights.Merge(site.Value);
             for (int token = 0; token < tokens; token++)
             {
                 double[] p = new double[site.HiddenSize];

@@ -29,6 +29,30 @@ internal static class ProjectionWeights
         return product;
     }
 
+    /// <summary>Rows of the weight and the bias of a part, with its constant LoRA merged into them: W + factor B A, for projections that many vectors pass.</summary>
+    public static (double[] Rows, double[] Bias) Merge(ProjectionSlice slice)
+    {
+        (double[] rows, double[] bias) = (ReadRows(slice), ReadBias(slice));
+        foreach (LowRankUpdate update in slice.Projection.Updates)
+        {
+            (double[] down, double[] downBias) = Merge(new ProjectionSlice(update.Down, 0, update.Down.OutputSize));
+            (double[] up, double[] upBias) = Merge(slice with { Projection = update.Up, LateBias = null });
+            (int rank, int inputs) = (downBias.Length, rows.Length / bias.Length);
+            for (int output = 0; output < bias.Length; output++)
+            {
+                Span<double> row = rows.AsSpan(output * inputs, inputs);
+                bias[output] += update.Factor * upBias[output];
+                for (int low = 0; low < rank; low++)
+                {
+                    double factor = update.Factor * up[(output * rank) + low];
+                    TensorPrimitives.MultiplyAdd(down.AsSpan(low * inputs, inputs), factor, row, row);
+                    bias[output] += factor * downBias[low];
+                }
+            }
+        }
+        return (rows, bias);
+    }
+
     /// <summary>Rows of the weight, one for each output element: [count, input size] row-major.</summary>
     /// <param name="slice">The part of the projection's output whose rows are wanted.</param>
     public static double[] ReadRows(ProjectionSlice slice) => slice.Projection.Matrix is { } matrix
