@@ -19,7 +19,7 @@ internal static class Differentiator
         // Products and rotations.
         new MatMulGradient(), new FusedMatMulGradient(), new GemmGradient(), new MatMulNBitsGradient(), new EinsumGradient(), new RotaryEmbeddingGradient(),
         // Layout.
-        new ReshapeGradient(), new TransposeGradient(), new UnsqueezeGradient(), new SqueezeGradient(), new ExpandGradient(), new SplitGradient(), new ConcatGradient(), new SliceGradient(),
+        new ReshapeGradient(), new TransposeGradient(), new UnsqueezeGradient(), new SqueezeGradient(), new ExpandGradient(), new TileGradient(), new SplitGradient(), new ConcatGradient(), new SliceGradient(),
         new FlattenGradient(), new TriluGradient(), new GatherGradient(), new GatherElementsGradient(),
     ];
 

@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Injection;
 
@@ -31,8 +32,20 @@ internal static class TokenProjection
             return keys;
         }
         Value apart = normalization.PerHead ? emit.Reshape(keys, 0, site.KeyValueHeads, site.HeadSize) : keys;
-        Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon);
+        Value normal = InTypeOf(emit, normalization, apart, site);
         return normalization.PerHead ? emit.Reshape(normal, 0, site.Key.Count) : normal;
+    }
+
+    /// <summary>Where heads are normalised in float32 inside a float16 graph, tokens are too.</summary>
+    private static Value InTypeOf(OpEmitter emit, HeadNormalization normalization, Value heads, AttentionSite site)
+    {
+        DataType type = Constants.Of(normalization.Weight)!.ElementType;
+        if (type == site.ElementType)
+        {
+            return emit.SimplifiedLayerNormalization(heads, normalization.Weight, normalization.Epsilon);
+        }
+        Value wide = emit.Op("Cast", [heads], NodeAttributes.Of("to", (long)type));
+        return emit.Op("Cast", [emit.SimplifiedLayerNormalization(wide, normalization.Weight, normalization.Epsilon)], NodeAttributes.Of("to", (long)site.ElementType));
     }
 
     /// <summary>Repeats the key/value heads [N, G * head size] for the query heads that share them: [H, N * head size], heads of a group side by side.</summary>

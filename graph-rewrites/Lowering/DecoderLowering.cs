@@ -33,12 +33,13 @@ internal static class DecoderLowering
         CacheLowering.Apply(graph, RequireInput(model, InputIds), sequence);
         NormalizationLowering.Apply(graph);
         ActivationLowering.Apply(graph);
+        PrunedHeadLowering.Apply(graph);
         UseExactActivations(graph);
         return (lowered, sequence);
     }
 
     /// <summary>Whether several sequences may share a row: only masks of our own keep them apart.</summary>
-    public static bool CanPack(IReadOnlyList<AttentionSite> sites) => !sites.Any(IsDecomposed);
+    public static bool CanPack(IReadOnlyList<AttentionSite> sites) => !sites.Any(site => IsDecomposed(site) || ScoreBias.IsComputed(site));
 
     /// <summary>An input that training feeds.</summary>
     /// <exception cref="ModelRefusedException">The model lacks it.</exception>

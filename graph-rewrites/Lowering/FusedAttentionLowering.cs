@@ -61,11 +61,12 @@ internal static class FusedAttentionLowering
         Value k = Heads(emit, key, groups, size);
         Value v = Heads(emit, value, groups, size);
         Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale / site.QueryOperand!.Factor).As(Batch, groups, Stacked, Sequence);
-        // [b, G, r * s, s] -> [b, G, r, s, s]: both last dimensions are s, so 0 may copy the one and -1 infer the other.
-        Value unstacked = emit.Reshape(scores, 0, 0, stacked, 0, -1).As(Batch, groups, stacked, Sequence, Sequence);
-        Value masked = emit.Add(SoftCap.Apply(emit, unstacked, site), sequence.ScoreMask(site.Scores.LocalWindow));
-        Value probabilities = emit.Op("Softmax", [masked], NodeAttributes.Of("axis", -1L)).As(Batch, groups, stacked, Sequence, Sequence);
-        Value restacked = emit.Reshape(probabilities, 0, 0, -1, 0).As(Batch, groups, Stacked, Sequence);
+        // [b, G, r * s, s] -> [b, H, s, s]
+        Value unstacked = emit.Reshape(scores, 0, site.QueryHeads, -1, 0).As(Batch, site.QueryHeads, Sequence, Sequence);
+        Value biased = ScoreBias.Add(emit, SoftCap.Apply(emit, unstacked, site), site);
+        Value masked = emit.Add(biased, sequence.ScoreMask(site.Scores.LocalWindow)).As(Batch, site.QueryHeads, Sequence, Sequence);
+        Value probabilities = AttentionSinks.Softmax(emit, masked, site).As(Batch, site.QueryHeads, Sequence, Sequence);
+        Value restacked = emit.Reshape(probabilities, 0, groups, -1, 0).As(Batch, groups, Stacked, Sequence);
         Value mixed = emit.MatMul(restacked, v).As(Batch, groups, Stacked, size);
         Value byHead = emit.Reshape(mixed, 0, 0, stacked, -1, size).As(Batch, groups, stacked, Sequence, size);
         Value ordered = emit.Transpose(byHead, 0, 3, 1, 2, 4).As(Batch, Sequence, groups, stacked, size);

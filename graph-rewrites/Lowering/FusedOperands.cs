@@ -14,8 +14,6 @@ internal sealed record FusedOperands(Value Query, Value Key, Value Value, long K
     /// <summary>Why a site cannot be lowered; null where it can.</summary>
     public static string? WhyNot(AttentionSite site) =>
         site.QueryOperand is null or { Interleaved: true } or { Layout: HeadLayout.Flat } ? "its queries are hidden in the operator"
-        : site.Scores.SmoothSoftmax || site.Scores.Sinks is not null ? "the attention has a sink"
-        : site.Core.OpType == "GroupQueryAttention" && site.Scores.Bias is not null ? "the attention takes a bias"
         : site.QueryOperand is { IsNormalised: false } && site.QueryNormalization is { PerHead: false } ? "queries are normalised over all heads inside the operator"
         : null;
 

@@ -37,7 +37,7 @@ internal sealed class SequenceFacts
     /// <summary>The position of every token in its sequence, int64 [b, s].</summary>
     public Value Positions { get; }
 
-    /// <summary>What is added to scores [b, G, r, s, s]: 0 where a query may see a key, the lowest float where not.</summary>
+    /// <summary>What is added to scores [b, H, s, s]: 0 where a query may see a key, the lowest float where not.</summary>
     /// <param name="window">How many positions a query sees, itself included; -1 for all.</param>
     public Value ScoreMask(long window)
     {
@@ -80,7 +80,7 @@ internal sealed class SequenceFacts
             seen = _emit.Op("Or", [seen, _emit.Op("Less", [keys, Index(_leadingTokens)])]);
         }
         Value mask = _emit.Op("Where", [seen, _emit.Scalar(0), _emit.Scalar(float.MinValue)]);
-        return _emit.Op("Unsqueeze", [mask, _emit.Integers([1, 2])]);
+        return _emit.Op("Unsqueeze", [mask, _emit.Integers([1])]);
     }
 
     private Value Index(long number)

@@ -7,7 +7,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// com.microsoft.GroupQueryAttention. Inputs: 0 query (queries, keys and values side by side where 1 and 2 are absent), 1 key, 2 value, 3-4 past, 5-6 lengths,
 /// 7-8 rotary caches, 9 positions, 10 bias, 11 sinks, 14-15 weights of query and key normalization. Source: ONNX Runtime's contrib operator documentation.
 /// </summary>
-internal sealed class GroupQueryAttentionRecogniser : IAttentionRecogniser
+/// <param name="traced">Follows operands.</param>
+internal sealed class GroupQueryAttentionRecogniser(TracedHeads traced) : IAttentionRecogniser
 {
     private const string Form = "GroupQueryAttention";
     private const int LengthInput = 5;
@@ -23,7 +24,7 @@ internal sealed class GroupQueryAttentionRecogniser : IAttentionRecogniser
     {
         long heads = core.Attributes.Int("num_heads", 0);
         long keyValueHeads = core.Attributes.Int("kv_num_heads", 0);
-        Match<HeadsPath[]> paths = PackedHeads.Trace(core, heads, keyValueHeads);
+        Match<HeadsPath[]> paths = PackedHeads.Trace(traced, core, heads, keyValueHeads);
         if (!paths.Success)
         {
             return Match<AttentionSite>.Fail(paths);

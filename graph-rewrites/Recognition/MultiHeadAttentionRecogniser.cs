@@ -8,7 +8,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// [b, s, H, 3, size]; 1 key, or key and value of each head side by side [b, s, H, 2, size]; 2 value; 3 bias of all three; 4 key padding mask; 5 attention bias;
 /// 6-7 past. Source: ONNX Runtime's contrib operator documentation.
 /// </summary>
-internal sealed class MultiHeadAttentionRecogniser : IAttentionRecogniser
+/// <param name="traced">Follows operands.</param>
+internal sealed class MultiHeadAttentionRecogniser(TracedHeads traced) : IAttentionRecogniser
 {
     private const string Form = "MultiHeadAttention";
     private const int BiasInput = 3;
@@ -58,16 +59,19 @@ internal sealed class MultiHeadAttentionRecogniser : IAttentionRecogniser
         }.Assemble();
     }
 
-    private static Match<HeadsPath[]> Trace(Node core, Value query, long heads)
+    private Match<HeadsPath[]> Trace(Node core, Value query, long heads)
     {
         Match<HeadsPath[]> paths = (core.Input(1), core.Input(2)) switch
         {
-            ({ } key, { } value) => SiteParts.Trace(query, key, value),
+            ({ } key, { } value) => traced.To(new HeadsOperand(query, heads, HeadLayout.SequenceMajor), Operand(key, heads), Operand(value, heads)),
             ({ } pair, null) => Join(HeadsPath.To(query), SideBySide(HeadsPath.To(pair), 2, heads, pair)),
             _ => SideBySide(HeadsPath.To(query), 3, heads, query),
         };
         return core.Input(BiasInput) is { } bias ? WithBias(paths, bias) : paths;
     }
+
+    /// <summary>Keys and values may be [b, H, s, size]: cross attention, or a cache that was joined before.</summary>
+    private static HeadsOperand Operand(Value value, long heads) => Ranks.Of(value) == 4 ? new HeadsOperand(value, 0, HeadLayout.HeadMajor) : new HeadsOperand(value, heads, HeadLayout.SequenceMajor);
 
     private static Match<HeadsPath[]> Join(Match<HeadsPath> query, Match<HeadsPath[]> others) =>
         !query.Success ? Match<HeadsPath[]>.Fail(query) : !others.Success ? others : new[] { query.Found, others.Found[0], others.Found[1] };

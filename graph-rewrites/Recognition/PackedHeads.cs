@@ -10,11 +10,12 @@ internal static class PackedHeads
     public static bool IsPacked(Node core) => core.Input(1) is null && core.Input(2) is null;
 
     /// <summary>The ways of queries, keys and values to a core.</summary>
-    public static Match<HeadsPath[]> Trace(Node core, long heads, long keyValueHeads) =>
+    public static Match<HeadsPath[]> Trace(TracedHeads traced, Node core, long heads, long keyValueHeads) =>
         core.Input(0) is not { } query ? Match<HeadsPath[]>.Fail("the query input is absent", core)
         : !SiteParts.IsHeadCount(heads) || !SiteParts.IsHeadCount(keyValueHeads) ? Match<HeadsPath[]>.Fail($"num_heads {heads} or kv_num_heads {keyValueHeads} is out of range", core)
         : IsPacked(core) ? Cut(HeadsPath.To(query), heads, keyValueHeads, query)
-        : core.Input(1) is { } key && core.Input(2) is { } value ? SiteParts.Trace(query, key, value)
+        : core.Input(1) is { } key && core.Input(2) is { } value
+        ? traced.To(new HeadsOperand(query, heads, HeadLayout.SequenceMajor), new HeadsOperand(key, keyValueHeads, HeadLayout.SequenceMajor), new HeadsOperand(value, keyValueHeads, HeadLayout.SequenceMajor))
         : Match<HeadsPath[]>.Fail("the core takes queries without keys or values: it shares those of another layer", core);
 
     private static Match<HeadsPath[]> Cut(Match<HeadsPath> packed, long heads, long keyValueHeads, Value operand)

@@ -7,7 +7,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// com.microsoft.PagedAttention: the sequences of a batch stand in one line of tokens. Inputs: 0 query (packed where 1 and 2 are absent), 1 key, 2 value, 3-4 cache,
 /// 5 cumulative lengths, 6 past lengths, 7 block table, 8-9 rotary caches. Source: ONNX Runtime's contrib operator documentation.
 /// </summary>
-internal sealed class PagedAttentionRecogniser : IAttentionRecogniser
+/// <param name="traced">Follows operands.</param>
+internal sealed class PagedAttentionRecogniser(TracedHeads traced) : IAttentionRecogniser
 {
     private const string Form = "PagedAttention";
     private const int CacheInput = 8;
@@ -18,7 +19,7 @@ internal sealed class PagedAttentionRecogniser : IAttentionRecogniser
     {
         long heads = core.Attributes.Int("num_heads", 0);
         long keyValueHeads = core.Attributes.Int("kv_num_heads", 0);
-        Match<HeadsPath[]> paths = PackedHeads.Trace(core, heads, keyValueHeads);
+        Match<HeadsPath[]> paths = PackedHeads.Trace(traced, core, heads, keyValueHeads);
         if (!paths.Success)
         {
             return Match<AttentionSite>.Fail(paths);

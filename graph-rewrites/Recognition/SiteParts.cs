@@ -49,15 +49,6 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
     /// <summary>Whether a number of heads is one that a model can have; larger ones would overflow what is computed from them.</summary>
     public static bool IsHeadCount(long heads) => heads is >= 1 and <= MostHeads;
 
-    /// <summary>The ways of queries, keys and values from three operands.</summary>
-    public static Match<HeadsPath[]> Trace(Value query, Value key, Value value)
-    {
-        Match<HeadsPath>[] found = [HeadsPath.To(query), HeadsPath.To(key), HeadsPath.To(value)];
-        return Array.Find(found, match => !match.Success) is { } missing
-            ? Match<HeadsPath[]>.Fail(missing)
-            : found.Select(match => match.Found!).ToArray();
-    }
-
     /// <summary>The site, or why the parts do not fit.</summary>
     public Match<AttentionSite> Assemble()
     {

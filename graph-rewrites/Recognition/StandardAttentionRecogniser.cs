@@ -7,7 +7,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// ai.onnx Attention (opset 23 and later), with operands [b, s, heads * size] and head counts as attributes, or [b, heads, s, size].
 /// Inputs: 0 query, 1 key, 2 value, 3 mask, 4-5 past.
 /// </summary>
-internal sealed class StandardAttentionRecogniser : IAttentionRecogniser
+/// <param name="traced">Follows operands.</param>
+internal sealed class StandardAttentionRecogniser(TracedHeads traced) : IAttentionRecogniser
 {
     private const int MaskInput = 3;
     private const int PastInput = 4;
@@ -20,7 +21,9 @@ internal sealed class StandardAttentionRecogniser : IAttentionRecogniser
         {
             return Match<AttentionSite>.Fail("queries, keys or values are absent", core);
         }
-        Match<HeadsPath[]> paths = SiteParts.Trace(query, key, value);
+        (long heads, long keyValueHeads) = (core.Attributes.Int("q_num_heads", 0), core.Attributes.Int("kv_num_heads", 0));
+        HeadLayout layout = heads == 0 ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor;
+        Match<HeadsPath[]> paths = traced.To(new HeadsOperand(query, heads, layout), new HeadsOperand(key, keyValueHeads, layout), new HeadsOperand(value, keyValueHeads, layout));
         if (!paths.Success)
         {
             return Match<AttentionSite>.Fail(paths);
@@ -35,9 +38,7 @@ internal sealed class StandardAttentionRecogniser : IAttentionRecogniser
         {
             return Match<AttentionSite>.Fail(reason, core);
         }
-        long heads = core.Attributes.Int("q_num_heads", 0);
-        HeadLayout layout = heads == 0 ? HeadLayout.HeadMajor : HeadLayout.SequenceMajor;
-        return new SiteParts(layer, "Attention", core, paths.Found[0], paths.Found[1], paths.Found[2], heads, core.Attributes.Int("kv_num_heads", 0), new HeadsValue(core.Output, layout))
+        return new SiteParts(layer, "Attention", core, paths.Found[0], paths.Found[1], paths.Found[2], heads, keyValueHeads, new HeadsValue(core.Output, layout))
         {
             Scale = core.Attributes.Has("scale") ? core.Attributes.Float("scale", 0) : null,
             Operand = new QueryOperand(query, layout, IsPacked: false, IsNormalised: true, IsRotated: true),

@@ -34,13 +34,18 @@ public sealed class TrainDpoCommandTests
     }
 
     [TestMethod]
-    public async Task TrainDpo_Reference_IsAnAdapter()
+    public async Task TrainDpo_ReferenceOrRecipe_ComparesWithAnAdapter()
     {
         (await TrainAsync("start")).Expect(ExitCodes.Done);
         string start = Path.Combine(_folder, "start");
         AlignerProcess.Run run = (await TrainAsync("more", "--from", start, "--reference", start)).Expect(ExitCodes.Done);
         Assert.AreEqual(start, run.Document.GetProperty("reference").GetString());
         Assert.Contains($"reference: {start}", run.Errors);
+
+        AlignerProcess.Run recipe = (await TrainAsync("recipe", "--recipe", "safety", "--from", start)).Expect(ExitCodes.Done);
+        Assert.AreEqual(start, recipe.Document.GetProperty("reference").GetString(), "the authors' reference is where they start");
+        Assert.DoesNotContain("conversations of its own", recipe.Errors);
+        Assert.Contains("beta 0.1", await File.ReadAllTextAsync(Path.Combine(_folder, "recipe", "adapter_config.json")));
     }
 
     [TestMethod]

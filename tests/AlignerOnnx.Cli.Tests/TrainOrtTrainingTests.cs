@@ -77,4 +77,39 @@ public sealed class TrainOrtTrainingTests
         AlignerProcess.Run run = (await AlignerProcess.RunAsync(Arguments("none", "--engine", "ort-training", "--ort-training-library", half))).Expect(ExitCodes.ModelRefused);
         Assert.Contains("ended by itself", run.Errors);
     }
+
+    [TestMethod]
+    public async Task Checkpoints_OfBothEngines_GoBothWays()
+    {
+        string library = Material.OrtTrainingLibrary();
+        string At(string name) => Path.Combine(_folder, name);
+        string[] schedule = ["--steps", "6", "--learning-rate", "0.02", "--weight-decay", "0.02"];
+        // A run of this engine that is killed after a checkpoint...
+        using (System.Diagnostics.Process process = AlignerProcess.Start(Arguments("stopped", "--checkpoint-every", "1")))
+        {
+            while (!File.Exists(At("stopped.run/checkpoint.previous.safetensors")) && !process.HasExited)
+            {
+                await Task.Delay(20);
+            }
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+        // ... becomes artifacts whose checkpoint holds its tokens, gates and moments,
+        (await AlignerProcess.RunAsync(["train", "artifacts", Material.Pocket(), "-o", At("artifacts"), "--from", At("stopped.run"), .. schedule])).Expect(ExitCodes.Done);
+        (await AlignerProcess.RunAsync("adapter", "import", At("stopped.run"), "--model", Material.Pocket(), "-o", At("of-run"))).Expect(ExitCodes.Done);
+        JsonElement imported = (await AlignerProcess.RunAsync("adapter", "import", At("artifacts/checkpoint"), "--model", Material.Pocket(), "-o", At("of-checkpoint"), "--json")).Expect(ExitCodes.Done).Document;
+        Assert.IsGreaterThan(0, imported.GetProperty("steps").GetInt32());
+        CollectionAssert.AreEqual(File.ReadAllBytes(At("of-run/adapter_model.safetensors")), File.ReadAllBytes(At("of-checkpoint/adapter_model.safetensors")));
+
+        // and from the checkpoint both engines go on alike, moments included.
+        string[] onwards = ["--from", At("artifacts/checkpoint")];
+        double plain = (await AlignerProcess.RunAsync(Arguments("plain", onwards))).Expect(ExitCodes.Done).Document.GetProperty("final_loss").GetDouble();
+        double native = (await AlignerProcess.RunAsync(Arguments("native", [.. onwards, "--engine", "ort-training", "--ort-training-library", library]))).Expect(ExitCodes.Done).Document.GetProperty("final_loss").GetDouble();
+        Assert.AreEqual(plain, native, 1e-4);
+
+        AlignerProcess.Run other = (await AlignerProcess.RunAsync("adapter", "import", At("artifacts/checkpoint"), "--model", Material.Pocket("model-fp32"), "-o", At("other"))).Expect(ExitCodes.AdapterOrDataRefused);
+        Assert.Contains("other weights", other.Errors);
+        AlignerProcess.Run adapter = (await AlignerProcess.RunAsync("adapter", "import", At("of-run"), "--model", Material.Pocket(), "-o", At("other"))).Expect(ExitCodes.AdapterOrDataRefused);
+        Assert.Contains("cannot be imported", adapter.Errors);
+    }
 }

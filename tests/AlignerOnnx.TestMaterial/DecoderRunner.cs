@@ -23,6 +23,8 @@ public sealed class DecoderRunner : IDisposable
         _slots = slots.ToDictionary(slot => slot.Name, slot => (slot.Data, slot.Shape));
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
+        // DequantizeLinear before MatMul becomes MatMulNBits; without this its activations are rounded to int8.
+        options.AddSessionConfigEntry("session.qdq_matmulnbits_accuracy_level", "1");
         if (model.Path is not null)
         {
             options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(model.Path)!);

@@ -2,7 +2,7 @@ using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 
-/// <summary>y = a b: da = dy b^T, db = a^T dy. The transposition happens inside the product, so that no frozen weight is copied.</summary>
+/// <summary>y = a b: da = dy b^T, db = a^T dy, summed over batch axes along which an operand was repeated. The transposition happens inside the product, so that no frozen weight is copied.</summary>
 internal sealed class MatMulGradient : IGradientRule
 {
     public bool LooksFor(Node node) => node.Is("MatMul");
@@ -13,12 +13,24 @@ internal sealed class MatMulGradient : IGradientRule
         (Value a, Value b) = (node.Input(0)!, node.Input(1)!);
         if (context.Needs(a))
         {
-            context.Accumulate(a, context.Emit.FusedMatMul(gradient, Late(b, gradient, context), transposeB: true));
+            context.Accumulate(a, Unrepeated(a, context.Emit.FusedMatMul(gradient, Late(b, gradient, context), transposeB: true), context));
         }
         if (context.Needs(b))
         {
-            context.Accumulate(b, context.Emit.FusedMatMul(a, gradient, transposeA: true));
+            context.Accumulate(b, Unrepeated(b, context.Emit.FusedMatMul(a, gradient, transposeA: true), context));
         }
+    }
+
+    /// <summary>Keys with a dimension of one for the query heads that share them.</summary>
+    private static Value Unrepeated(Value operand, Value gradient, GradientContext context)
+    {
+        const int steps = 6;
+        Value? value = operand;
+        for (int step = 0; step < steps && value?.Producer is { OpType: "Transpose" or "Cast" or "Identity" or "Mul" or "Div" } node; step++)
+        {
+            value = node.Input(0);
+        }
+        return value?.Producer is { OpType: "Unsqueeze" } ? Broadcasting.ReduceToShape(operand, gradient, context) : gradient;
     }
 
     /// <summary>A weight that is de-quantised or converted where it is used is so again: kept from the forward pass, all of them would be alive at once.</summary>

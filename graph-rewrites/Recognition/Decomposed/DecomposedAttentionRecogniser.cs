@@ -6,15 +6,13 @@ namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 /// Attention in elementary operators, as Optimum, torch.onnx and older exporters write it: softmax(q k^T * scale + mask) v. The core is the Softmax.
 /// Scores, probabilities and output are followed operator by operator; which heads they belong to is read from where their elements come from.
 /// </summary>
-/// <param name="model">The model; what it says of shapes is computed once, when the first core is met.</param>
-internal sealed class DecomposedAttentionRecogniser(OnnxModel model) : IAttentionRecogniser
+/// <param name="known">What the model says of shapes; computed once, when it is first asked for.</param>
+internal sealed class DecomposedAttentionRecogniser(Lazy<PartialEvaluation> known) : IAttentionRecogniser
 {
     private const string Form = "MatMul-Softmax-MatMul";
 
-    private readonly Lazy<PartialEvaluation> _known = new(() => PartialEvaluation.Of(model));
-
-    /// <summary>Whether a node is a Softmax of scores whose probabilities meet values: no router, no head, no sampling.</summary>
-    public static bool IsCore(Node node) => ScorePath.Of(node) is not null && ProbabilityPath.Of(node) is not null;
+    /// <summary>Whether a node is a Softmax of scores: of a product of two activations, as no router, head or sampling has it.</summary>
+    public static bool IsCore(Node node) => ScorePath.Of(node) is not null;
 
     public bool LooksFor(Node node) => ScorePath.IsSoftmax(node);
 
@@ -22,10 +20,10 @@ internal sealed class DecomposedAttentionRecogniser(OnnxModel model) : IAttentio
     {
         if (ScorePath.Of(core) is not { } scores || ProbabilityPath.Of(core) is not { } probabilities)
         {
-            return Match<AttentionSite>.Fail("the Softmax does not stand between a product of queries and keys and one with values", core);
+            return Match<AttentionSite>.Fail("the probabilities of the Softmax do not meet values as they are: they are combined with something else, or go nowhere", core.Output.Uses is [{ Node: var reader }, ..] ? reader : core);
         }
         Match<AttendedPath> attended = AttendedPath.Of(probabilities.Product.Node.Output);
-        return attended.Success ? Recognise(new DecomposedLayer(_known.Value, layer, scores, probabilities, attended.Found)) : Match<AttentionSite>.Fail(attended);
+        return attended.Success ? Recognise(new DecomposedLayer(known.Value, layer, scores, probabilities, attended.Found)) : Match<AttentionSite>.Fail(attended);
     }
 
     private static Match<AttentionSite> Recognise(DecomposedLayer layer)

@@ -128,7 +128,7 @@ internal sealed class PartialEvaluation
     }
 
     private Known OfLeaf(Value value) =>
-        value.Initializer is { } stored ? Guarded(() => OfTensor(stored), null) ?? Known.Nothing
+        value.Initializer is { } stored ? Guarded(() => OfTensor(stored), null) ?? new Known([.. stored.Shape])
         : _sizes.ShapeOf(value) is { } shape ? Guarded(() => _inputs(value, shape), null) ?? new Known(shape)
         : Known.Nothing;
 
@@ -146,14 +146,14 @@ internal sealed class PartialEvaluation
         };
     }
 
-    /// <summary>A node that breaks its operator's rules computes nothing that could be relied on: what it computes is unknown, and so is what follows from it.</summary>
+    /// <summary>A node that breaks its operator's rules, and a tensor that cannot be read, give nothing that could be relied on: what it computes is unknown, and so is what follows from it.</summary>
     private static T? Guarded<T>(Func<T?> compute, T? otherwise)
     {
         try
         {
             return compute();
         }
-        catch (Exception broken) when (broken is ArgumentException or IndexOutOfRangeException or OverflowException or DivideByZeroException)
+        catch (Exception broken) when (broken is ModelRefusedException or ArgumentException or IndexOutOfRangeException or OverflowException or DivideByZeroException)
         {
             return otherwise;
         }

@@ -2,7 +2,7 @@ using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
-/// <summary>A root-mean-square normalization in elementary operators: weight * (x / sqrt(mean(x^2) + epsilon)), with casts anywhere and the weight on either side.</summary>
+/// <summary>A root-mean-square normalization, in one operator or in elementary ones: weight * (x / sqrt(mean(x^2) + epsilon)), with casts anywhere and the weight on either side.</summary>
 internal static class RootMeanSquare
 {
     private const float DefaultEpsilon = 1e-5f;

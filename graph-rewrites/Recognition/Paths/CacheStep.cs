@@ -5,6 +5,8 @@ namespace AlignerOnnx.GraphRewrites.Recognition.Paths;
 /// <summary>A Concat of earlier heads from the cache and new ones behind them; in a partial rotary embedding, of what is rotated and what is not.</summary>
 internal sealed class CacheStep : IPathStep
 {
+    private const int Steps = 8;
+
     public bool LooksFor(Value value) => value.Producer is { OpType: "Concat", Domain: Domains.Standard };
 
     public string? Pass(HeadsWalk walk)
@@ -18,11 +20,29 @@ internal sealed class CacheStep : IPathStep
         {
             walk.Note(facts => facts with { IsRotated = true });
         }
+        else if (!node.Inputs.SkipLast(1).All(IsCached))
+        {
+            return "heads are joined with others than those of the cache";
+        }
         else if (node.Inputs is [{ IsGraphInput: true } past, _] && walk.Facts.Cache is null)
         {
             Value present = walk.At;
             walk.Note(facts => facts with { Cache = (past, present) });
         }
         return walk.Back(last);
+    }
+
+    /// <summary>Whether a value is what callers give of earlier tokens, arranged or converted, or what the model always has before them.</summary>
+    private static bool IsCached(Value? part)
+    {
+        for (int step = 0; step < Steps && part is not null; step++)
+        {
+            if (part.IsGraphInput || Constants.Of(part) is not null)
+            {
+                return true;
+            }
+            part = part.Producer is { OpType: "Cast" or "Identity" or "Transpose" or "Reshape" or "Slice" or "Gather" or "Split" or "Squeeze" or "Unsqueeze" or "DequantizeLinear" or "Expand" } node ? node.Input(0) : null;
+        }
+        return false;
     }
 }

@@ -1,15 +1,16 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Paths;
 
 /// <summary>A root-mean-square normalization of the heads, in one operator or decomposed.</summary>
 internal sealed class NormalizationStep : IPathStep
 {
-    public bool LooksFor(Value value) => HeadNormalizations.Computing(value) is not null;
+    public bool LooksFor(Value value) => RootMeanSquare.Computing(value) is not null;
 
     public string? Pass(HeadsWalk walk)
     {
-        (HeadNormalization normalization, Value source) = HeadNormalizations.Computing(walk.At)!.Value;
+        (HeadNormalization normalization, Value source) = RootMeanSquare.Computing(walk.At)!.Value;
         if (walk.Facts.Normalization is not null)
         {
             return "it is normalised twice";

@@ -18,10 +18,7 @@ internal sealed class RotaryStep : IPathStep
         {
             return "a bias is added after the rotary embedding";
         }
-        if (walk.Facts.Normalization is not null)
-        {
-            return "it is normalised after the rotary embedding";
-        }
+        // Heads may be normalised behind it (Hunyuan): keys of tokens are not rotated, and queries are taken from where the core reads them.
         walk.Note(facts => facts with { IsRotated = true, RotaryNode = node });
         return walk.Back(node.Input(0));
     }

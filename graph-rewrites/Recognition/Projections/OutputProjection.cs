@@ -79,6 +79,7 @@ internal static class OutputProjection
     private static string? WhyChanged(Node reader) => reader.OpType switch
     {
         "Mul" => "the attention output is multiplied before its projection (a gate): what a token adds would depend on the sequence",
+        "Add" or "Sub" or "Concat" or "Sum" => "the attention output is combined with another value before its projection",
         "SimplifiedLayerNormalization" or "RMSNormalization" or "LayerNormalization" => "the attention output is normalised before its projection: what a token adds would depend on the sequence",
         _ => null,
     };

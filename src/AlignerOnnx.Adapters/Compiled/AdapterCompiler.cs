@@ -15,14 +15,15 @@ public static class AdapterCompiler
     /// <param name="anyBase">Accept another quantisation of the model that the adapter was trained on.</param>
     /// <exception cref="AdapterRefusedException">The adapter does not fit the model or the layout.</exception>
     /// <exception cref="ModelRefusedException">The model cannot be read or recognised.</exception>
-    public static void Compile(Adapter adapter, string model, string output, bool anyBase = false)
+    public static void Compile(Adapter adapter, string model, string output, bool anyBase = false) => Compile(adapter, CompilationTarget.Of(model), output, anyBase);
+
+    /// <inheritdoc cref="Compile(Adapter, string, string, bool)"/>
+    public static void Compile(Adapter adapter, CompilationTarget model, string output, bool anyBase = false)
     {
         ArgumentNullException.ThrowIfNull(adapter);
-        OnnxModel loaded = ModelLoader.Load(model);
-        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(loaded)).RequireSites();
-        adapter.RequireFits(sites, anyBase);
-        SlotLayout layout = SlotLayouts.Of(loaded) ?? LayoutFor(adapter.Config);
-        byte[] file = OnnxAdapterFile.ToBytes(Parameters(adapter, sites, layout));
+        ArgumentNullException.ThrowIfNull(model);
+        adapter.RequireFits(model, anyBase);
+        byte[] file = OnnxAdapterFile.ToBytes(Parameters(adapter, model.Sites, model.Layout ?? LayoutFor(adapter.Config)));
         AtomicOutput.WriteFile(output, stream => stream.Write(file));
     }
 

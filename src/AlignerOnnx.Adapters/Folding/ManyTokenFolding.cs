@@ -13,7 +13,7 @@ public static class ManyTokenFolding
     /// <param name="Gates">The gates.</param>
     public sealed record Folded(float[] Keys, float[] Values, float[] Gates);
 
-    /// <summary>Folds an adapter that <see cref="Adapter.RequireFits"/> accepts.</summary>
+    /// <summary>Folds an adapter that <see cref="Adapter.RequireFits(IReadOnlyList{AttentionSite}, bool)"/> accepts.</summary>
     /// <param name="sites">All attention sites of the base model.</param>
     /// <param name="adapter">The adapter: gated, any number of tokens.</param>
     public static Folded Fold(IReadOnlyList<AttentionSite> sites, Adapter adapter)
@@ -27,9 +27,8 @@ public static class ManyTokenFolding
         Parallel.For(start, sites.Count, number =>
         {
             AttentionSite site = sites[number];
-            double[] keyRows = ProjectionWeights.ReadRows(site.Key);
-            double[] valueRows = ProjectionWeights.ReadRows(site.Value);
-            (double[] keyBias, double[] valueBias) = (ProjectionWeights.ReadBias(site.Key), ProjectionWeights.ReadBias(site.Value));
+            (double[] keyRows, double[] keyBias) = ProjectionWeights.Merge(site.Key);
+            (double[] valueRows, double[] valueBias) = ProjectionWeights.Merge(site.Value);
             for (int token = 0; token < tokens; token++)
             {
                 double[] p = new double[site.HiddenSize];

@@ -13,7 +13,9 @@ internal static class ProjectionWeights
     /// <param name="withBias">Whether biases are added.</param>
     public static double[] Apply(ProjectionSlice slice, double[] vector, bool withBias)
     {
-        double[] product = Multiply(ReadRows(slice), vector);
+        double[] product = slice.Projection.Matrix is { } matrix
+            ? Multiply(ReadMatrix(slice, matrix), vector)
+            : QuantisedRows.Multiply(QuantisedWeight.Of(slice.Projection.Node), Rows(slice), vector);
         foreach (LowRankUpdate update in slice.Projection.Updates)
         {
             double[] low = Apply(new ProjectionSlice(update.Down, 0, update.Down.OutputSize), vector, withBias);
@@ -25,6 +27,30 @@ internal static class ProjectionWeights
             TensorPrimitives.Add(product, ReadBias(slice), product);
         }
         return product;
+    }
+
+    /// <summary>Rows of the weight and the bias of a part, with its constant LoRA merged into them: W + factor B A, for projections that many vectors pass.</summary>
+    public static (double[] Rows, double[] Bias) Merge(ProjectionSlice slice)
+    {
+        (double[] rows, double[] bias) = (ReadRows(slice), ReadBias(slice));
+        foreach (LowRankUpdate update in slice.Projection.Updates)
+        {
+            (double[] down, double[] downBias) = Merge(new ProjectionSlice(update.Down, 0, update.Down.OutputSize));
+            (double[] up, double[] upBias) = Merge(slice with { Projection = update.Up, LateBias = null });
+            (int rank, int inputs) = (downBias.Length, rows.Length / bias.Length);
+            for (int output = 0; output < bias.Length; output++)
+            {
+                Span<double> row = rows.AsSpan(output * inputs, inputs);
+                bias[output] += update.Factor * upBias[output];
+                for (int low = 0; low < rank; low++)
+                {
+                    double factor = update.Factor * up[(output * rank) + low];
+                    TensorPrimitives.MultiplyAdd(down.AsSpan(low * inputs, inputs), factor, row, row);
+                    bias[output] += factor * downBias[low];
+                }
+            }
+        }
+        return (rows, bias);
     }
 
     /// <summary>Rows of the weight, one for each output element: [count, input size] row-major.</summary>

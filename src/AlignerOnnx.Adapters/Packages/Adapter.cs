@@ -37,7 +37,12 @@ public sealed record Adapter(AdapterConfig Config, ReadOnlyMemory<float> Tokens,
     /// <param name="sites">All attention sites of the model.</param>
     /// <param name="anyBase">Whether another quantisation of the same model is meant: then only the architecture must match.</param>
     /// <exception cref="AdapterRefusedException">The architecture differs, or the fingerprint does.</exception>
-    public void RequireFits(IReadOnlyList<AttentionSite> sites, bool anyBase)
+    public void RequireFits(IReadOnlyList<AttentionSite> sites, bool anyBase) => RequireFits(sites, anyBase, () => AlignerOnnx.Adapters.BaseFingerprint.Of(sites, Config.StartLayer));
+
+    /// <inheritdoc cref="RequireFits(IReadOnlyList{AttentionSite}, bool)"/>
+    internal void RequireFits(CompilationTarget model, bool anyBase) => RequireFits(model.Sites, anyBase, () => model.Fingerprint(Config.StartLayer));
+
+    private void RequireFits(IReadOnlyList<AttentionSite> sites, bool anyBase, Func<string> fingerprint)
     {
         Architecture model = Architecture.Of(sites, "the model");
         Architecture own = new(Config.HiddenSize, Config.NumLayers, Config.NumHeads, Config.NumKvHeads, Config.HeadDim);
@@ -45,7 +50,7 @@ public sealed record Adapter(AdapterConfig Config, ReadOnlyMemory<float> Tokens,
         {
             throw new AdapterRefusedException("The adapter is for a model of another architecture", $"adapter of {Config.BaseModelNameOrPath}", own.ToString(), model.ToString(), "use the model that the adapter was trained for");
         }
-        if (!anyBase && Config.BaseFingerprint != AlignerOnnx.Adapters.BaseFingerprint.Of(sites, Config.StartLayer))
+        if (!anyBase && Config.BaseFingerprint != fingerprint())
         {
             throw new AdapterRefusedException("The adapter was trained on other weights", $"adapter of {Config.BaseModelNameOrPath}", $"base fingerprint {Config.BaseFingerprint}",
                 "the fingerprint of this model", "use the model that the adapter was trained for, or say --any-base if this is another quantisation of it");

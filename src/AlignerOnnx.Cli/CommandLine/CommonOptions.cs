@@ -49,6 +49,12 @@ internal static class CommonOptions
         return slots;
     }
 
+    public static Option<string?> From() => new("--from")
+    {
+        Description = "What to start from; its tokens and start layer are kept: an adapter folder, or, with the optimizer's memory, the .run folder of a stopped run or a checkpoint of ONNX Runtime Training.",
+        HelpName = "SOURCE",
+    };
+
     public static Option<bool> Recompute() =>
         new("--recompute") { Description = "Compute activations again in the backward pass rather than keep them: less memory, about a third more time, the same numbers." };
 

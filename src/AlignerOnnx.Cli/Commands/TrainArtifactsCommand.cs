@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
@@ -12,6 +13,8 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
     private readonly Option<int> _tokens = CommonOptions.Tokens();
     private readonly Option<int> _startLayer = CommonOptions.StartLayer();
+    private readonly Option<string?> _from = CommonOptions.From();
+    private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps = CommonOptions.Whole("--steps", "Steps of the learning rate's schedule; later steps have the rate of the last.", Standard.Steps, least: 1, most: 1_000_000);
     private readonly Option<double> _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW.", 0.02, least: 1e-9, most: 10);
     private readonly Option<LearningRateShape> _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => LearningRateShape.Constant };
@@ -25,7 +28,7 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     public TrainArtifactsCommand() : base("artifacts", "Write the graphs and the checkpoint with which ONNX Runtime Training trains an adapter on a device.")
     {
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_output, _tokens, _startLayer, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _recompute, _inline])
+        foreach (Option option in (Option[])[_output, _tokens, _startLayer, _from, _anyBase, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _recompute, _inline])
         {
             Options.Add(option);
         }
@@ -49,8 +52,8 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
             Recompute = parsed.GetValue(_recompute),
             Inline = parsed.GetValue(_inline),
         };
-        AdapterParameters start = TrainingArtifacts.Write(parsed.GetRequiredValue(_model), destination, options);
-        output.Result(new Report(destination, start.Shape.TrainableValues, options.Tokens, options.StartLayer, steps), report =>
+        ArtifactOptions made = OnDeviceArtifacts.Write(parsed.GetRequiredValue(_model), destination, options, parsed.GetValue(_from), parsed.GetValue(_anyBase));
+        output.Result(new Report(destination, made.Start!.Parameters.Shape.TrainableValues, made.Tokens, made.StartLayer, steps), report =>
         {
             output.Line($"{report.Output}");
             output.Line($"  {ArtifactNames.TrainingModel}, {ArtifactNames.EvaluationModel}, {ArtifactNames.OptimizerModel}, {ArtifactNames.Checkpoint}");

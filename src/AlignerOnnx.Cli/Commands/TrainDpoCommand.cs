@@ -11,7 +11,7 @@ internal sealed class TrainDpoCommand : AlignerCommand
     private static readonly PreferenceRequest StandardRequest = new() { Model = "", Data = "", Output = "" };
     private static readonly PreferenceOptions Standard = PreferenceRequest.RecipeLoss;
 
-    private readonly TrainingArguments _arguments = new(PreferenceRequest.Recipe, "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.");
+    private readonly TrainingArguments _arguments = new(PreferenceRequest.Recipe, "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.", TrainingRecipe.Safety);
     private readonly Option<string?> _reference = new("--reference") { Description = "The adapter folder that rewards are relative to; without it the base model, also with --from.", HelpName = "ADAPTER" };
     private readonly Option<PreferenceLossKind> _loss = CommonOptions.Choice("--loss", "What is made of the difference of rewards: sigmoid (DPO) or its distance to a target (IPO).", Standard.Loss.Kind);
     private readonly Option<double> _beta = CommonOptions.Number("--beta", "How firmly the adapter is held to the reference.", Standard.Loss.Beta, least: 1e-6, most: 100);
@@ -38,15 +38,22 @@ internal sealed class TrainDpoCommand : AlignerCommand
 
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
-        PreferenceRequest request = new(_arguments.RequestOf(parsed))
+        FineTuningRequest common = _arguments.RequestOf(parsed);
+        PreferenceRequest request = new(common)
         {
             Keep = parsed.GetValue(_keep),
-            OwnConversations = parsed.GetValue(_own),
-            Reference = parsed.GetValue(_reference),
+            OwnConversations = _arguments.Chosen(parsed, _own, _ => 0),
+            // The authors' reference is the adapter that their run starts from.
+            Reference = _arguments.Chosen(parsed, _reference, _ => common.From),
             Preference = new PreferenceOptions
             {
-                Loss = new PreferenceLossOptions { Kind = parsed.GetValue(_loss), Beta = parsed.GetValue(_beta), LabelSmoothing = parsed.GetValue(_labelSmoothing) },
-                SupervisedWeight = parsed.GetValue(_supervisedWeight),
+                Loss = new PreferenceLossOptions
+                {
+                    Kind = parsed.GetValue(_loss),
+                    Beta = _arguments.Chosen(parsed, _beta, recipe => recipe.Preference!.Loss.Beta),
+                    LabelSmoothing = parsed.GetValue(_labelSmoothing),
+                },
+                SupervisedWeight = _arguments.Chosen(parsed, _supervisedWeight, recipe => recipe.Preference!.SupervisedWeight),
                 KeptWeight = parsed.GetValue(_keptWeight),
             },
         };

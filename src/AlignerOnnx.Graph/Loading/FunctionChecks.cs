@@ -14,7 +14,7 @@ internal static class FunctionChecks
         Dictionary<Key, FunctionProto> functions = [];
         foreach (FunctionProto function in model.Functions)
         {
-            if (!functions.TryAdd(new Key(Domains.Normalise(function.Domain), function.Name, function.Overload), function))
+            if (!functions.TryAdd(KeyOf(function), function))
             {
                 throw new ModelRefusedException("Two functions have the same name", Where(function), remedy: "export the model again");
             }
@@ -67,9 +67,16 @@ internal static class FunctionChecks
     }
 
     private static FunctionProto? Called(NodeProto node, Dictionary<Key, FunctionProto> functions) =>
-        functions.Count == 0 ? null : functions.GetValueOrDefault(new Key(Domains.Normalise(node.Domain), node.OpType, node.Overload));
+        functions.Count == 0 ? null : functions.GetValueOrDefault(KeyOf(node));
 
     private static string Where(FunctionProto function) => $"function '{function.Name}' of domain '{function.Domain}'";
 
-    private readonly record struct Key(string Domain, string Name, string Overload);
+    /// <summary>What a node calls, if there is such a function.</summary>
+    public static Key KeyOf(NodeProto node) => new(Domains.Normalise(node.Domain), node.OpType, node.Overload);
+
+    /// <summary>What a function is called by.</summary>
+    public static Key KeyOf(FunctionProto function) => new(Domains.Normalise(function.Domain), function.Name, function.Overload);
+
+    /// <summary>The identity of a function.</summary>
+    internal readonly record struct Key(string Domain, string Name, string Overload);
 }

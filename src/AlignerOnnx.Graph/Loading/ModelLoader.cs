@@ -36,6 +36,7 @@ public static class ModelLoader
             throw NoGraph(path);
         }
         FunctionChecks.RequireSound(proto);
+        FunctionExpansion.Apply(proto);
         HashSet<string> dataFiles = new(StringComparer.Ordinal);
         foreach (TensorProto tensor in Messages.Tensors(proto))
         {

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using AlignerOnnx.Adapters;
+using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Serving;
 
@@ -10,7 +11,7 @@ internal static class FileHashes
     public static IReadOnlyDictionary<string, string> Of(params IReadOnlyList<(string Option, string? Hash)> files) =>
         files.Where(file => file.Hash is not null).ToDictionary(file => file.Option, file => file.Hash!);
 
-    /// <summary>SHA-256 of an adapter's numbers; null for no adapter.</summary>
-    public static string? OfAdapter(string? folder) =>
-        folder is null ? null : Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, AdapterPackage.TensorFile))));
+    /// <summary>SHA-256 of the file with the numbers that training starts from (<see cref="AdapterStart.Read"/>); null for none.</summary>
+    public static string? OfAdapter(string? source) => source is null ? null : Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(
+        File.Exists(source) ? source : RunFolder.HasCheckpoint(source) ? RunFolder.CheckpointOf(source) : Path.Combine(source, AdapterPackage.TensorFile))));
 }

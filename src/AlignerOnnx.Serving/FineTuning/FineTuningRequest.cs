@@ -17,7 +17,7 @@ public record FineTuningRequest
     /// <summary>The adapter folder to make; it must not exist, or be empty.</summary>
     public required string Output { get; init; }
 
-    /// <summary>The adapter folder to start from; its tokens and start layer are kept. Null starts from nothing.</summary>
+    /// <summary>What to start from; its tokens and start layer are kept: an adapter folder, or, to go on with the optimizer's memory, the folder of a stopped run or a checkpoint of ONNX Runtime Training. Null starts from nothing.</summary>
     public string? From { get; init; }
 
     /// <summary>Whether <see cref="From"/> may be of another quantisation of the model.</summary>
@@ -46,6 +46,9 @@ public record FineTuningRequest
 
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
+
+    /// <summary>Whether the learning rate of <see cref="Options"/> is for a hidden size of 128 and is to be fitted to the model's (<see cref="TrainingOptions.ForWidth"/>). Default false.</summary>
+    public bool FitLearningRate { get; init; }
 
     /// <summary>The recipe.</summary>
     public TrainingOptions Options { get; init; } = new();

@@ -20,6 +20,9 @@ internal sealed class FineTuningRun : IDisposable
 
     public string Folder => _folder.Path;
 
+    /// <summary>The optimizer's memory of what a new run starts from; null (the default) starts from none.</summary>
+    public AdamWState? Optimizer { get; init; }
+
     public RunRecords Records => RunRecords.In(_folder);
 
     /// <summary>How old the process was when the first step started.</summary>
@@ -66,7 +69,7 @@ internal sealed class FineTuningRun : IDisposable
         Checkpoint? checkpoint = _folder.ReadCheckpoint();
         if (checkpoint is null)
         {
-            return TrainingState.Start(start);
+            return TrainingState.Start(start) with { Optimizer = Optimizer };
         }
         if (!_request.Resume)
         {

@@ -48,8 +48,23 @@ internal sealed class FrozenModel
         new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
 
     /// <summary>Tokenises data sets with the model's own template.</summary>
-    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data) =>
-        Encode(maximumLength, lossOn, data, data.Any(set => set.Rows.Any(row => row is not TokenRow)), set => set.Path, (encoder, set) => encoder.Encode(set));
+    public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)
+    {
+        EncodedDataCache[] caches = [.. data.Select(set => new EncodedDataCache(Folder, set, maximumLength, lossOn))];
+        EncodedDataSet?[] sets = [.. caches.Select(cache => cache.Read())];
+        int[] missing = [.. Enumerable.Range(0, sets.Length).Where(i => sets[i] is null)];
+        if (missing.Length > 0)
+        {
+            bool needsTokenizer = missing.Any(i => data[i].Rows.Any(row => row is not TokenRow));
+            EncodedDataSet[] made = Encode(maximumLength, lossOn, [.. missing.Select(i => data[i])], needsTokenizer, set => set.Path, (encoder, set) => encoder.Encode(set));
+            foreach ((int i, EncodedDataSet set) in missing.Zip(made))
+            {
+                caches[i].Write(set);
+                sets[i] = set;
+            }
+        }
+        return sets!;
+    }
 
     /// <summary>Tokenises preference data with the model's own template.</summary>
     public IReadOnlyList<EncodedPreferences> Encode(int maximumLength, params IReadOnlyList<PreferenceDataSet> data) =>

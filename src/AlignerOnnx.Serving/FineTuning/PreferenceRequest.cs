@@ -7,7 +7,7 @@ namespace AlignerOnnx.Serving;
 public sealed record PreferenceRequest : FineTuningRequest
 {
     /// <summary>
-    /// The recipe that was found on the embedded model: many small batches with a warm-up and a cosine, the supervised term, and the model's own conversations kept. See docs/training.md.
+    /// The recipe that was found on the embedded model: many small batches with a warm-up and a cosine, the supervised term, and the model's own conversations kept. See docs/preferences.md.
     /// </summary>
     public static TrainingOptions Recipe { get; } = new() { Steps = 150, BatchSize = 8, LearningRate = 0.05, WarmUpSteps = 15, Schedule = LearningRateShape.Cosine };
 

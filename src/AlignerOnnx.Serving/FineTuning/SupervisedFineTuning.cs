@@ -23,7 +23,9 @@ public static class SupervisedFineTuning
         request.Options.Check();
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
-        (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = SupervisedRows.Read(request);
+        SupervisedRows rows = SupervisedRows.Read(request);
+        (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = rows;
+        request = rows.Fit(request);
         AdapterStart start = AdapterStart.Of(model, request);
         readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();
@@ -33,7 +35,7 @@ public static class SupervisedFineTuning
             Model = model.ComputeHash(cancellation: default),
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
             Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
-        });
+        }) { Optimizer = start.Optimizer };
         using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining);
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(held.Examples, request.Options);
         TrainingResult result = run.Train(engine, new SupervisedObjective(data.Examples, request.Options), start.Parameters, evaluation, progress, cancellation);

@@ -8,6 +8,7 @@ namespace AlignerOnnx.Serving;
 /// <summary>The compiled form of a published version for the model that is served; packages are folded once and the result is kept.</summary>
 internal sealed class AdapterFolding(string patchedModel, bool anyBase, BlobStore blobs, StateFolder state)
 {
+    private readonly Lazy<CompilationTarget> _model = new(() => CompilationTarget.Of(patchedModel));
     private readonly string _folder = state.Folder(Path.Combine("compiled", ModelKey(patchedModel)));
 
     /// <exception cref="AdapterRefusedException">The version does not fit the model.</exception>
@@ -22,7 +23,7 @@ internal sealed class AdapterFolding(string patchedModel, bool anyBase, BlobStor
         if (!File.Exists(compiled))
         {
             Adapter adapter = Package(version);
-            AdapterCompiler.Compile(adapter, patchedModel, compiled, anyBase);
+            AdapterCompiler.Compile(adapter, _model.Value, compiled, anyBase);
         }
         return compiled;
     }

@@ -27,6 +27,14 @@ public sealed class RunFolder : IDisposable
     /// <param name="adapter">The adapter folder.</param>
     public static string Of(string adapter) => System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(adapter)) + ".run";
 
+    /// <summary>Whether a folder is that of a run with a checkpoint to continue from.</summary>
+    /// <param name="path">The folder.</param>
+    public static bool HasCheckpoint(string path) => System.IO.File.Exists(CheckpointOf(path));
+
+    /// <summary>The newest checkpoint's file in the folder of a run.</summary>
+    /// <param name="path">The folder.</param>
+    public static string CheckpointOf(string path) => System.IO.Path.Combine(path, Latest);
+
     /// <summary>Takes the folder, which is made where it is missing.</summary>
     /// <param name="path">The folder.</param>
     /// <exception cref="IOException">Another process trains into it, or it cannot be made.</exception>

@@ -7,11 +7,12 @@ namespace AlignerOnnx.Training;
 /// </summary>
 public sealed class ConversationDataSet
 {
-    private ConversationDataSet(string path, IReadOnlyList<DataRow> rows, string dataHash)
+    private ConversationDataSet(string path, IReadOnlyList<DataRow> rows, string dataHash, DataReadingOptions reading)
     {
         Path = path;
         Rows = rows;
         DataHash = dataHash;
+        Reading = reading;
     }
 
     /// <summary>The file.</summary>
@@ -25,7 +26,10 @@ public sealed class ConversationDataSet
 
     /// <summary>Some of the rows; null where none is left.</summary>
     /// <param name="wanted">Which.</param>
-    public ConversationDataSet? Where(Func<DataRow, bool> wanted) => Rows.Where(wanted).ToArray() is { Length: > 0 } rows ? new ConversationDataSet(Path, rows, DataHash) : null;
+    public ConversationDataSet? Where(Func<DataRow, bool> wanted) => Rows.Where(wanted).ToArray() is { Length: > 0 } rows ? new ConversationDataSet(Path, rows, DataHash, Reading) : null;
+
+    /// <summary>How its rows were read.</summary>
+    public DataReadingOptions Reading { get; }
 
     /// <summary>Reads a whole file.</summary>
     /// <param name="path">The file.</param>
@@ -36,6 +40,6 @@ public sealed class ConversationDataSet
     {
         DataReadingOptions how = options ?? new DataReadingOptions();
         DataFile file = DataFile.Open(path);
-        return new ConversationDataSet(path, file.ReadRows((place, row) => RowShapes.Read(place, row, how)), file.Hash);
+        return new ConversationDataSet(path, file.ReadRows((place, row) => RowShapes.Read(place, row, how)), file.Hash, how);
     }
 }

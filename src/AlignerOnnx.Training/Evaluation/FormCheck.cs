@@ -54,6 +54,24 @@ public static partial class FormCheck
         }
     }
 
+    /// <summary>Whether an answer is in the form of another: a JSON object with the same fields where that is one, else the same <see cref="AnswerForm"/>.</summary>
+    /// <param name="answer">A generated answer.</param>
+    /// <param name="reference">An answer in the form that is asked for.</param>
+    /// <returns>True for the same form; false where the reference is in no form that is known.</returns>
+    public static bool IsInFormOf(string answer, string reference) =>
+        Fields(reference) is string[] fields ? Fields(answer) is string[] own && own.SequenceEqual(fields) : Detect(reference) is not AnswerForm.None and AnswerForm form && Detect(answer) == form;
+
+    /// <summary>The sorted names of the fields of a JSON object; null for anything else.</summary>
+    private static string[]? Fields(string text)
+    {
+        if (!IsJsonObject(text))
+        {
+            return null;
+        }
+        using JsonDocument document = JsonDocument.Parse(text);
+        return [.. document.RootElement.EnumerateObject().Select(field => field.Name).Order(StringComparer.Ordinal)];
+    }
+
     /// <summary>Whether an answer contains a fact as a word of its own, in upper or lower case.</summary>
     /// <param name="answer">A generated answer in any form.</param>
     /// <param name="fact">The word or words to find, not empty.</param>

@@ -1,3 +1,5 @@
+using AlignerOnnx.GraphRewrites.Gradients;
+
 namespace AlignerOnnx.Training;
 
 /// <summary>A published recipe under a name, so that a run can be repeated; every option that is given explicitly goes before it.</summary>
@@ -42,6 +44,7 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
     })
     {
         MaximumLength = 1024,
+        Preference = new PreferenceOptions { Loss = new PreferenceLossOptions { Beta = 0.1 } },
     };
 
     /// <summary>The longest row in tokens.</summary>
@@ -49,6 +52,9 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
 
     /// <summary>Which tokens are learnt.</summary>
     public LossOn LossOn { get; init; } = LossOn.Answers;
+
+    /// <summary>The loss of preference training, with nothing kept; null for supervised recipes.</summary>
+    public PreferenceOptions? Preference { get; init; }
 
     /// <summary>How rows of instruction, input and output are asked.</summary>
     public PromptStyle PromptStyle { get; init; } = PromptStyle.Chat;

@@ -18,14 +18,17 @@ public sealed class DecoderSession : IDisposable
     private readonly (string Input, string Output)[] _cache;
     private readonly AttentionSite _site;
     private readonly int _room;
+    private readonly IReadOnlyList<string> _watched;
 
     /// <summary>Opens a decoder.</summary>
     /// <param name="model">The model, patched or not; it may have been rewritten in memory.</param>
     /// <param name="floatActivations">Compute int4 and int8 projections with float32 activations (accuracy level 1), whatever the model says.</param>
+    /// <param name="watched">Further outputs of the model that steps keep; null keeps none.</param>
     /// <exception cref="ModelRefusedException">It is not recognised, or ONNX Runtime cannot run it.</exception>
-    public DecoderSession(OnnxModel model, bool floatActivations = false)
+    public DecoderSession(OnnxModel model, bool floatActivations = false, IReadOnlyList<string>? watched = null)
     {
         ArgumentNullException.ThrowIfNull(model);
+        _watched = watched ?? [];
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(model)).RequireSites();
         _site = sites[0];
         _cache = [.. sites.SelectMany(site => new[] { (Past: site.Cache.PastKey, Present: site.Cache.PresentKey), (Past: site.Cache.PastValue, Present: site.Cache.PresentValue) })
@@ -44,6 +47,9 @@ public sealed class DecoderSession : IDisposable
     /// <param name="Length">Positions in the cache.</param>
     public sealed record Step(float[] Logits, IReadOnlyList<OrtValue> Cache, int Length) : IDisposable
     {
+        /// <summary>What the watched outputs were.</summary>
+        public IReadOnlyList<float[]> Watched { get; init; } = [];
+
         /// <inheritdoc/>
         public void Dispose()
         {
@@ -80,13 +86,14 @@ public sealed class DecoderSession : IDisposable
             names.Add(name);
             values.Add(value);
         }
-        IReadOnlyCollection<OrtValue> results = _session.Run(_run, names, values, [Logits, .. _cache.Select(pair => pair.Output)]);
+        IReadOnlyCollection<OrtValue> results = _session.Run(_run, names, values, [Logits, .. _watched, .. _cache.Select(pair => pair.Output)]);
         foreach (OrtValue value in temporary)
         {
             value.Dispose();
         }
         using OrtValue logits = results.First();
-        return new Step(Singles(logits), [.. results.Skip(1)], total);
+        float[][] watched = [.. results.Skip(1).Take(_watched.Count).Select(SinglesOnce)];
+        return new Step(Singles(logits), [.. results.Skip(1 + _watched.Count)], total) { Watched = watched };
     }
 
     /// <inheritdoc/>
@@ -145,6 +152,14 @@ public sealed class DecoderSession : IDisposable
         OrtValue cache = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, _session.InputMetadata[name].ElementDataType, [batch, _site.KeyValueHeads, _room, _site.HeadSize]);
         cache.GetTensorMutableRawData().Clear();
         return cache;
+    }
+
+    private static float[] SinglesOnce(OrtValue value)
+    {
+        using (value)
+        {
+            return Singles(value);
+        }
     }
 
     private static float[] Singles(OrtValue value) => value.GetTensorTypeAndShape().ElementDataType switch

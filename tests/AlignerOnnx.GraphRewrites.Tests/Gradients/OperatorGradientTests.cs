@@ -80,6 +80,7 @@ public sealed class OperatorGradientTests
         ["Concat"] = new OperatorCase("Concat").Input(2, 3).Input(2, 1).Attribute(NodeAttributes.Of("axis", -1L)),
         ["Slice, front"] = new OperatorCase("Slice").Input(2, 5).Constant(0L).Constant(3L).Constant(1L),
         ["Slice, back"] = new OperatorCase("Slice").Input(2, 5).Constant(-2L).Constant(long.MaxValue).Constant(-1L),
+        ["Tile"] = new OperatorCase("Tile").Input(2, 1, 3).Constant(2, 3, 1),
         ["Gather"] = new OperatorCase("Gather").Input(4, 3).Constant(2, 0, 2),
         ["Gather, another axis"] = new OperatorCase("Gather").Input(2, 4, 3).Constant(2, 0, 2).Attribute(NodeAttributes.Of("axis", 1L)),
         ["Gather, the last axis"] = new OperatorCase("Gather").Input(2, 4, 3).Constant(-1L).Attribute(NodeAttributes.Of("axis", -1L)),

@@ -29,9 +29,9 @@ public sealed class LoweringRuleTests
         decoder (int64[b, s] input_ids, int64[b, s] attention_mask, float[b, s, 8] x, int32[b] lengths, int32 total) => (float[b, s, 8] logits)
             <float[8, 8] wq = ["location": "wq"], float[8, 4] wk = ["location": "wk"], float[8, 4] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"],
              float[9, 2] cosines = ["location": "cos"], float[9, 2] sines = ["location": "sin"],
-             int64 i0 = {0}, int64 i1 = {1}, int64[1] a0 = {0}, int64[1] a1 = {1}, int64[1] a2 = {2}, int64[2] a12 = {1, 2}, float zero = {0}, float lowest = {-3.4028235e38},
-             int64[5] heads_of_group = {0, 0, 1, 2, 4}, int64[4] stacked = {0, 0, -1, 4}, int64[4] heads = {0, 0, 1, 4}, int64[5] unstacked = {0, 0, 2, 0, -1},
-             int64[4] restacked = {0, 0, -1, 0}, int64[5] by_head = {0, 0, 2, -1, 4}, int64[3] flat = {0, 0, 8}>
+             int64 i0 = {0}, int64 i1 = {1}, int64[1] a0 = {0}, int64[1] a1 = {1}, int64[1] a2 = {2}, float zero = {0}, float lowest = {-3.4028235e38},
+             int64[5] heads_of_group = {0, 0, 1, 2, 4}, int64[4] stacked = {0, 0, -1, 4}, int64[4] heads = {0, 0, 1, 4}, int64[4] unstacked = {0, 2, -1, 0},
+             int64[4] restacked = {0, 1, -1, 0}, int64[5] by_head = {0, 0, 2, -1, 4}, int64[3] flat = {0, 0, 8}>
         {
             shape = Shape (input_ids)
             length = Gather (shape, i1)
@@ -47,7 +47,7 @@ public sealed class LoweringRuleTests
             visible = LessOrEqual (keys_at, queries_at)
             allowed = And (same, visible)
             mask = Where (allowed, zero, lowest)
-            mask5 = Unsqueeze (mask, a12)
+            mask4 = Unsqueeze (mask, a1)
 
             q = MatMul (x, wq)
             k = MatMul (x, wk)
@@ -62,8 +62,8 @@ public sealed class LoweringRuleTests
             v4 = Reshape (v, heads)
             values = Transpose <perm = [0, 2, 1, 3]> (v4)
             scores = com.microsoft.FusedMatMul <transB = 1, alpha = 0.25> (queries, keys)
-            scores5 = Reshape (scores, unstacked)
-            masked = Add (scores5, mask5)
+            scores_ = Reshape (scores, unstacked)
+            masked = Add (scores_, mask4)
             probabilities = Softmax (masked)
             probabilities4 = Reshape (probabilities, restacked)
             mixed = MatMul (probabilities4, values)
@@ -90,7 +90,7 @@ public sealed class LoweringRuleTests
     public void GroupQueryAttention_WithASoftCap_BoundsTheScores() => RuleTest.Rewrites(
         GroupQueryAttention.With("scale = 0.25", "scale = 0.25, softcap = 32.0"), LowerDecoder,
         GroupQueryAttentionLowered.With("float zero = {0}", "float zero = {0}, float cap = {32}, float per_cap = {0.03125}")
-            .With("masked = Add (scores5, mask5)", "small = Mul (scores5, per_cap) bent = Tanh (small) capped = Mul (bent, cap) masked = Add (capped, mask5)"));
+            .With("masked = Add (scores_, mask4)", "small = Mul (scores_, per_cap) bent = Tanh (small) capped = Mul (bent, cap) masked = Add (capped, mask4)"));
 
     [TestMethod]
     public void GroupQueryAttention_OfPackedHeads_SplitsThem() => RuleTest.Rewrites(
@@ -110,9 +110,23 @@ public sealed class LoweringRuleTests
             .With("<float[8, 8] wq", "<int64[4] apart = {0, 0, 2, 4}, int64[3] flat_k = {0, 0, 4}, float[4] nq = {1, 2, 3, 4}, float[4] nk = {4, 3, 2, 1}, float[8, 8] wq"));
 
     [TestMethod]
-    [DataRow("scale = 0.25", "smooth_softmax = 1", "Layer 0 cannot be trained: the attention has a sink")]
-    [DataRow("cosines, sines)", "cosines, sines, , , x)", "Layer 0 cannot be trained: the attention has a sink")]
-    [DataRow("cosines, sines)", "cosines, sines, , x)", "Layer 0 cannot be trained: the attention takes a bias")]
+    public void GroupQueryAttention_WithASink_CutsItsShareOff() => RuleTest.Rewrites(
+        GroupQueryAttention.With("cosines, sines)", "cosines, sines, , , heads_sinks)").With("<float[8, 8] wq", "<float[2] heads_sinks = {1, 2}, float[8, 8] wq"),
+        LowerDecoder,
+        GroupQueryAttentionLowered.With("<float[8, 8] wq", "<float[2] heads_sinks = {1, 2}, int64[4] of_heads = {1, 2, 1, 1}, int64[1] last = {-1}, float[8, 8] wq")
+            .With("probabilities = Softmax (masked)", """
+                sinks = Reshape (heads_sinks, of_heads) rows = Shape <start = 0, end = -1> (masked) column_shape = Concat <axis = 0> (rows, a1) column = Expand (sinks, column_shape)
+                joined = Concat <axis = -1> (masked, column) shares = Softmax (joined) probabilities = Slice (shares, a0, last, last)
+                """));
+
+    [TestMethod]
+    public void GroupQueryAttention_WithAComputedBias_AddsIt() => RuleTest.Rewrites(
+        GroupQueryAttention.With("cosines, sines)", "cosines, sines, , bias)").With("[core]", "bias = Neg (slopes) [core]").With("<float[8, 8] wq", "<float[1, 2, 1, 1] slopes = {1, 2}, float[8, 8] wq"),
+        LowerDecoder,
+        GroupQueryAttentionLowered.With("<float[8, 8] wq", "<float[1, 2, 1, 1] slopes = {1, 2}, float[8, 8] wq")
+            .With("masked = Add (scores_, mask4)", "bias = Neg (slopes) biased = Add (scores_, bias) masked = Add (biased, mask4)"));
+
+    [TestMethod]
     [DataRow("cosines, sines)", "cosines, sines, , , , , , nq, nk)", "Layer 0 cannot be trained: queries are normalised over all heads inside the operator")]
     [DataRow("int64[b, s] attention_mask, ", "", "The model lacks an input that training needs")]
     public void WhatHasNoLowering_IsRefused(string part, string replacement, string reason)

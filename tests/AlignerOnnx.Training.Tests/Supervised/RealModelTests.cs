@@ -54,25 +54,35 @@ public sealed class RealModelTests
         Closeness.AssertClose(expected.GateGradient, actual.GateGradient, 1e-5, "gates");
     }
 
+    /// <summary>Set to 1, SmolLM2 trains all 100 steps of the recipe, and its held-out loss is measured; that takes minutes.</summary>
+    private const string LongVariable = "ALIGNER_LONG_TESTS";
+
     [TestMethod]
-    [Timeout(240_000)]
+    [Timeout(1_800_000)]
     public void Train_SmolLM2Recipe_FollowsTheReferenceCurve()
     {
-        string recipe = Material.Shared("recipes", "smollm2-json");
+        bool all = Environment.GetEnvironmentVariable(LongVariable) == "1";
         using OnnxRuntimeEngine engine = Open(Material.Shared("models", "smollm2-135m-instruct-int4"), tokens: 1);
-        ConversationDataSet data = ConversationDataSet.Read(Path.Combine(recipe, "train.ids.json"));
-        EncodedDataSet rows = new ConversationEncoder((_, _) => "", _ => [], new EncodingOptions { MaximumLength = 4096 }).Encode(data);
-        double[] curve = JsonSerializer.Deserialize<double[]>(File.ReadAllText(Path.Combine(recipe, "aligner1-lr0.009.curve.json")))!;
-        IReadOnlyDictionary<string, SafetensorsTensor> start = SafetensorsFile.Read(Path.Combine(recipe, "aligner1-lr0.009.init.safetensors"), 1 << 20);
+        double[] curve = JsonSerializer.Deserialize<double[]>(File.ReadAllText(Recipe("aligner1-lr0.009.curve.json")))!;
+        IReadOnlyDictionary<string, SafetensorsTensor> start = SafetensorsFile.Read(Recipe("aligner1-lr0.009.init.safetensors"), 1 << 20);
         AdapterParameters parameters = new(new AdapterShape(1, 576, 28, 9), start["tokens"].ToSingles(), start["gates"].ToSingles());
-        TrainingOptions options = new() { Steps = 6, BatchSize = 4, LearningRate = 9e-3, Order = BatchOrder.File };
+        TrainingOptions options = new() { Steps = all ? 100 : 20, BatchSize = 4, LearningRate = 9e-3, Order = BatchOrder.File };
 
-        TrainingResult result = new AdapterTrainer(engine, options).Train(new SupervisedObjective(rows.Examples, options), TrainingState.Start(parameters));
+        TrainingResult result = new AdapterTrainer(engine, options).Train(new SupervisedObjective(RecipeRows("train.ids.json"), options), TrainingState.Start(parameters));
 
         for (int step = 0; step < options.Steps; step++)
         {
             // Both sides compute in float32 on the same de-quantised weights; the order of sums differs, and each step carries that on.
-            Assert.AreEqual(curve[step], result.Losses[step], 5e-5, $"step {step}: {string.Join(", ", result.Losses)}");
+            Assert.AreEqual(curve[step], result.Losses[step], step < 6 ? 5e-5 : step < 20 ? 1e-3 : 1e-2, $"step {step}: {string.Join(", ", result.Losses)}");
+        }
+        if (all)
+        {
+            Assert.AreEqual(1.9728, LossEvaluator.Measure(engine, RecipeRows("eval.ids.json"), result.Parameters, batchSize: 4).Loss, 0.02, "held-out loss");
         }
     }
+
+    private static string Recipe(string file) => Path.Combine(Material.Shared("recipes", "smollm2-json"), file);
+
+    private static IReadOnlyList<TrainingExample> RecipeRows(string file) =>
+        new ConversationEncoder((_, _) => "", _ => [], new EncodingOptions { MaximumLength = 4096 }).Encode(ConversationDataSet.Read(Recipe(file))).Examples;
 }

@@ -83,6 +83,14 @@ internal sealed class DataFile
         }
     }
 
+    /// <summary>The content as text.</summary>
+    /// <exception cref="DataRefusedException">It is not UTF-8.</exception>
+    public string ReadText()
+    {
+        RequireText();
+        return System.Text.Encoding.UTF8.GetString(_content).TrimStart('\uFEFF');
+    }
+
     private void RequireText()
     {
         if (!Utf8.IsValid(_content))

@@ -1,0 +1,36 @@
+using System.CommandLine;
+using AlignerOnnx.Adapters;
+using AlignerOnnx.Serving;
+
+namespace AlignerOnnx.Cli;
+
+/// <summary><c>aligner adapter import</c>: makes an adapter folder of tokens and gates that were trained elsewhere.</summary>
+internal sealed class AdapterImportCommand : AlignerCommand
+{
+    private readonly Argument<string> _source = new("SOURCE") { Description = "A checkpoint that ONNX Runtime Training saved, or the .run folder of a stopped run." };
+    private readonly Option<string> _model = new("--model", "-m") { Description = "The model that it was trained on.", HelpName = "MODEL", Required = true };
+    private readonly Option<string> _output = CommonOptions.OutputFolder("The adapter folder to make; it must not exist, or be empty.");
+    private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
+
+    public AdapterImportCommand() : base("import", "Make an adapter folder of a checkpoint that was trained elsewhere.")
+    {
+        Arguments.Add(_source);
+        Options.Add(_model);
+        Options.Add(_output);
+        Options.Add(_anyBase);
+    }
+
+    public override IReadOnlyList<string> Examples => ["aligner adapter import device.ckpt --model models/pocket/model-int4 -o from-device"];
+
+    protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
+    {
+        string folder = Path.GetFullPath(parsed.GetRequiredValue(_output));
+        AdapterConfig config = AdapterImport.Run(parsed.GetRequiredValue(_source), parsed.GetRequiredValue(_model), folder, parsed.GetValue(_anyBase)).Config;
+        output.Result(new Report(folder, config.NumTokens, config.StartLayer, config.Training!.Steps), report =>
+            output.Line($"{report.Output}: {report.Tokens} token{(report.Tokens == 1 ? "" : "s")}, from layer {report.StartLayer}, after {report.Steps} steps"));
+        return Task.FromResult(ExitCodes.Done);
+    }
+
+    /// <summary>What <c>aligner adapter import --json</c> writes.</summary>
+    private sealed record Report(string Output, int Tokens, int StartLayer, int Steps);
+}
