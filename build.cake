@@ -1,4 +1,4 @@
-// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|LargeModels|Demo|Pack] [--configuration=Release]`.
+// The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|LargeModels|Mutation|Demo|Pack] [--configuration=Release]`.
 using System.Xml.Linq;
 
 var target = Argument("target", "Test");
@@ -103,6 +103,23 @@ Task("LargeModels")
     if (StartProcess("dotnet", $"exec tests/LargeModels/bin/{configuration}/net10.0/AlignerOnnx.LargeModels.dll {Argument("runs", "5")}") != 0)
     {
         throw new CakeException("The tool did not take a large model.");
+    }
+});
+
+Task("Mutation")
+    .Description("Mutation score of the rule tests of one folder of graph-rewrites: --folder=NAME (Injection). The report is in artifacts/mutation.")
+    .Does(() =>
+{
+    var folder = Argument("folder", "Injection");
+    var exitCode = StartProcess("dotnet", new ProcessSettings
+    {
+        Arguments = $"stryker --mutate \"{folder}/**/*.cs\" --output \"{artifacts.Combine("mutation").Combine(folder)}\"",
+        WorkingDirectory = "tests/AlignerOnnx.GraphRewrites.Tests",
+        EnvironmentVariables = new Dictionary<string, string> { ["FastTests"] = "true" },
+    });
+    if (exitCode != 0)
+    {
+        throw new CakeException($"Stryker ended with exit code {exitCode}.");
     }
 });
 

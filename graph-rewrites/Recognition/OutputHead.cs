@@ -16,7 +16,7 @@ internal static class OutputHead
         {
             node = node.Inputs.FirstOrDefault(input => input is { IsConstant: false })?.Producer;
         }
-        return node is not null && ProjectionRecogniser.Computing(node.Output).Success
+        return node is not null && ProjectionRecogniser.Computing(node.Output) is { Success: true } head && head.Found.Node == node
             ? node
             : throw new ModelRefusedException("The output head is not a projection", model.Path, node?.ToString(), "a projection (MatMul or MatMulNBits) before 'logits'");
     }

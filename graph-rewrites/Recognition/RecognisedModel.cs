@@ -57,6 +57,10 @@ public sealed class RecognisedModel
     public IReadOnlyList<AttentionSite> RequireSites()
     {
         string file = Model.Path ?? "the model";
+        if (Cores.Count == 0 && AttentionCores.BranchWithAttention(Model.Graph) is { } choice)
+        {
+            throw new ModelRefusedException("The decoder stands inside the branches of an If", $"{file}, {choice}", "a merged export (decoder_model_merged.onnx)", "attention in the graph itself", "use the export that has one decoder with a cache (decoder_with_past_model.onnx, or a newer Optimum)");
+        }
         if (Cores.Count == 0)
         {
             throw new ModelRefusedException("The model has no attention", file, $"{Model.Graph.Nodes.Count} nodes, none of them an attention core", "a decoder of the LLaMA family", "run `aligner inspect` on it, or name another model");

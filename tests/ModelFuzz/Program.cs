@@ -2,11 +2,16 @@ using System.Globalization;
 using AlignerOnnx.ModelFuzz;
 
 // ModelFuzz [INPUTS] [SEED]: changes real exports and takes each through load, recognise, patch, save.
-// ModelFuzz --libfuzzer: the same target for a fuzzer that is led by coverage; see docs/fuzzing.md.
+// ModelFuzz --libfuzzer, --afl: the same target for a fuzzer that is led by coverage; see docs/fuzzing.md.
 string output = Path.Combine(Directory.GetCurrentDirectory(), "artifacts", "fuzz-models");
 if (args is ["--libfuzzer"])
 {
-    CoverageGuided.Run();
+    CoverageGuided.RunLibFuzzer();
+    return 0;
+}
+if (args is ["--afl"])
+{
+    CoverageGuided.RunAfl();
     return 0;
 }
 if (args is ["--corpus", string folder])

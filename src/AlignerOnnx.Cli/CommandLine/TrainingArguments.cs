@@ -11,6 +11,7 @@ internal sealed class TrainingArguments
 {
     private readonly TrainingOptions _standard;
     private readonly IReadOnlyList<TrainingRecipe> _recipes;
+    private readonly bool _fitsLearningRate;
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<string> _data;
     private readonly Option<string?> _evaluation = new("--eval") { Description = "Held-out rows; of the steps measured on them, the best one's adapter is kept.", HelpName = "FILE" };
@@ -55,12 +56,13 @@ internal sealed class TrainingArguments
     {
         _standard = standard;
         _recipes = recipes;
+        _fitsLearningRate = standard == TrainingOptions.Supervised;
         _recipe.Description = $"A published recipe; options that are given go before it. {string.Join(" ", recipes.Select(recipe => $"{recipe.Name}: {recipe.Description}."))}";
         _recipe.AcceptOnlyFromAmong([.. recipes.Select(recipe => recipe.Name)]);
         _data = new("--data") { Description = data, HelpName = "FILE", Required = true };
         _steps = CommonOptions.Whole("--steps", "Updates.", standard.Steps, least: 1);
         _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update.", standard.BatchSize, least: 1);
-        _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
+        _learningRate = CommonOptions.Number("--learning-rate", _fitsLearningRate ? "The step size of AdamW; the default is for a hidden size of 128 and falls with its root, to 0.009 at 4096." : "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
         _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => standard.Schedule };
         _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard.WarmUpSteps, least: 0);
         _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", standard.Optimizer.WeightDecay, least: 0, most: 10);
@@ -98,6 +100,7 @@ internal sealed class TrainingArguments
         Resume = parsed.GetValue(_resume),
         OrtTraining = parsed.GetValue(_engine) == CommonOptions.OrtTrainingEngine ? new OrtTrainingOptions(AlignerTool.StartAgain, parsed.GetValue(_ortTrainingLibrary)) : null,
         Options = OptionsOf(parsed),
+        FitLearningRate = _fitsLearningRate && parsed.GetResult(_learningRate) is null or { Implicit: true } && parsed.GetValue(_recipe) is null,
     };
 
     private TrainingOptions OptionsOf(ParseResult parsed)

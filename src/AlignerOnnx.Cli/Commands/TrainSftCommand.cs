@@ -7,7 +7,7 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner train sft</c>: an adapter that learns the completions of a data set.</summary>
 internal sealed class TrainSftCommand : AlignerCommand
 {
-    private readonly TrainingArguments _arguments = new(new TrainingOptions(), "The rows to learn, as JSON lines, JSON or Parquet: messages, prompt and completion, text, Alpaca, ShareGPT, or input_ids and labels.", TrainingRecipe.Alpaca);
+    private readonly TrainingArguments _arguments = new(TrainingOptions.Supervised, "The rows to learn, as JSON lines, JSON or Parquet: messages, prompt and completion, text, Alpaca, ShareGPT, or input_ids and labels.", TrainingRecipe.Alpaca);
     private readonly Option<bool> _findLearningRate = new("--find-lr")
     {
         Description = "Train no adapter: try learning rates from 1e-5 to 1 on the first hundred batches, and suggest one.",

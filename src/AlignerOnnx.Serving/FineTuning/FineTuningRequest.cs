@@ -47,6 +47,9 @@ public record FineTuningRequest
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
 
+    /// <summary>Whether the learning rate of <see cref="Options"/> is for a hidden size of 128 and is to be fitted to the model's (<see cref="TrainingOptions.ForWidth"/>). Default false.</summary>
+    public bool FitLearningRate { get; init; }
+
     /// <summary>The recipe.</summary>
     public TrainingOptions Options { get; init; } = new();
 }

@@ -23,7 +23,9 @@ public static class SupervisedFineTuning
         request.Options.Check();
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
-        (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = SupervisedRows.Read(request);
+        SupervisedRows rows = SupervisedRows.Read(request);
+        (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = rows;
+        request = rows.Fit(request);
         AdapterStart start = AdapterStart.Of(model, request);
         readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();

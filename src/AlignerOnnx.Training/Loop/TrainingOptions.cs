@@ -5,6 +5,11 @@ namespace AlignerOnnx.Training;
 /// <summary>The recipe of training, whatever its objective. The defaults train the embedded model in seconds and follow the Aligner paper's weight decay and start layer.</summary>
 public sealed record TrainingOptions
 {
+    private const double MeasuredWidth = 128;
+
+    /// <summary>The defaults of supervised training, for a model whose hidden size is 128; <see cref="ForWidth"/> gives those of others. Measured: docs/training.md.</summary>
+    public static TrainingOptions Supervised { get; } = new() { Steps = 250, LearningRate = 0.05, WarmUpSteps = 10 };
+
     /// <summary>Updates, 1 or more. Default 120.</summary>
     public int Steps { get; init; } = 120;
 
@@ -59,6 +64,16 @@ public sealed record TrainingOptions
 
     /// <summary>The token id of padding, 0 or more; masked, so its value has no effect. Default 0.</summary>
     public int PaddingId { get; init; }
+
+    /// <summary>
+    /// The same with the rate that suits another hidden size: it falls with the root of the size. From 0.05 at 128 this comes to 0.024 at 576 (SmolLM2) and to 0.0088 at 4096, where the method's authors took 0.009.
+    /// </summary>
+    /// <param name="hiddenSize">d, 1 or more.</param>
+    public TrainingOptions ForWidth(long hiddenSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
+        return this with { LearningRate = Math.Round(LearningRate * Math.Sqrt(MeasuredWidth / hiddenSize), 6) };
+    }
 
     /// <summary>Checks every range.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is outside its range.</exception>

@@ -101,7 +101,11 @@ internal static class ExportCases
         }
         foreach (PlainForm form in Enum.GetValues<PlainForm>())
         {
-            yield return ExportCase.Builder($"builder qwen2 {form}", Qwen2, storage: new PlainStorage { Form = form });
+            yield return ExportCase.Builder($"builder qwen2 {form}", Qwen2, storage: new PlainStorage { Form = form }) with
+            {
+                // Its head runs on rows too, and the loss picks rows itself.
+                WhyNoTraining = form == PlainForm.Gemm ? "The output head is not a projection" : null,
+            };
             yield return ExportCase.Decomposed($"decomposed qwen2 {form}", Qwen2, storage: new PlainStorage { Form = form });
             yield return ExportCase.Decomposed($"decomposed qwen2 packed {form}", Qwen2, new DecomposedOptions { IsPacked = true }, new PlainStorage { Form = form });
             yield return ExportCase.Standard($"standard qwen2 {form}", Qwen2, storage: new PlainStorage { Form = form });

@@ -1,3 +1,7 @@
+using AlignerOnnx.Graph;
+using AlignerOnnx.Graph.Text;
+using AlignerOnnx.GraphRewrites.Recognition;
+
 namespace AlignerOnnx.GraphRewrites.Tests.Recognition;
 
 /// <summary>Layers that look like attention to the tokens of one sequence and are not, or are so in another order: each is reported, refused, and says why.</summary>
@@ -10,6 +14,20 @@ public sealed class FalseFriendTests
         """;
 
     private const string Behind = "t = Transpose <perm = [0, 2, 1, 3]> (h) a = Reshape (t, flat)";
+
+    /// <summary>Optimum's decoder_model_merged.onnx: one branch with a cache, one without.</summary>
+    [TestMethod]
+    public void ADecoderInBranches_IsRefusedAsSuch()
+    {
+        OnnxModel model = OnnxText.Load("""
+            <ir_version: 8, opset_import: ["" : 17]>
+            merged (float[s, 8] x, bool use_cache_branch) => (float[s, 8] y)
+            { [choice] y = If (use_cache_branch) <then_branch = past () => (float[s, 8] a) { p = Softmax (x) a = MatMul (p, x) }, else_branch = first () => (float[s, 8] b) { b = Identity (x) }> }
+            """);
+        ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => RecognisedModel.Of(model).RequireSites());
+        Assert.AreEqual("The decoder stands inside the branches of an If", refusal.What);
+        Assert.Contains("choice", refusal.Message);
+    }
 
     [TestMethod]
     public void DifferencesOfProbabilities_AreReported() => RuleTest.Fails(
