@@ -17,7 +17,12 @@ internal static class SlotRemoval
     {
         foreach (Value output in graph.Outputs.Where(output => BaseOf(output) != output).ToArray())
         {
-            OnnxGraph.Exchange(output, BaseOf(output));
+            Value own = BaseOf(output);
+            if (!OnnxGraph.CanExchange(output, own))
+            {
+                throw Changed(output.Producer!);
+            }
+            OnnxGraph.Exchange(output, own);
         }
         foreach (Value joined in graph.Nodes.Where(node => IsOwn(node.Name)).SelectMany(node => node.Outputs).OfType<Value>().Where(value => value.Uses.Any(use => !IsOwn(use.Node.Name))).ToArray())
         {
@@ -43,8 +48,10 @@ internal static class SlotRemoval
                 "Add" => node.Input(0),
                 "Where" => node.Input(BaseOperandOfWhere),
                 _ => null,
-            } ?? throw new ModelRefusedException("The slots of the model were changed after patching", node.ToString(), remedy: "patch the base model again");
+            } ?? throw Changed(node);
         }
         return value;
     }
+
+    private static ModelRefusedException Changed(Node node) => new("The slots of the model were changed after patching", node.ToString(), remedy: "patch the base model again");
 }

@@ -67,7 +67,7 @@ public sealed class ServiceTests
         using CancellationTokenSource source = new();
         await Assert.ThrowsAsync<OperationCanceledException>(async () =>
         {
-            await foreach (ChatResponseUpdate _ in client.GetStreamingResponseAsync(Question, new ChatOptions { Temperature = 2, MaxOutputTokens = 400 }, source.Token))
+            await foreach (ChatResponseUpdate _ in client.GetStreamingResponseAsync(Question, Options("one"), source.Token))
             {
                 await source.CancelAsync();
             }

@@ -133,6 +133,8 @@ internal sealed class BatchEngine : ITokenEngine
         {
             await foreach (GeneratedToken token in row.Tokens.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
+                // What was computed before the cancellation is not given after it.
+                cancellation.ThrowIfCancellationRequested();
                 yield return token;
             }
         }

@@ -62,6 +62,8 @@ internal sealed class GeneratorEngine(NativeModel native, GenAIConfig config, in
         {
             await foreach (GeneratedToken token in channel.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
+                // What was computed before the cancellation is not given after it.
+                cancellation.ThrowIfCancellationRequested();
                 yield return token;
             }
         }

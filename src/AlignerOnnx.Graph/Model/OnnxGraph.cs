@@ -154,10 +154,11 @@ public sealed class OnnxGraph
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
-        if (a.Producer is not { } first || b.Producer is not { } second || a.Uses.Concat(b.Uses).Any(use => use.Input == Use.Subgraph))
+        if (!CanExchange(a, b))
         {
             throw new InvalidOperationException($"{a} and {b} cannot change places.");
         }
+        (Node first, Node second) = (a.Producer!, b.Producer!);
         (int indexOfA, int indexOfB) = (first.Outputs.ToList().IndexOf(a), second.Outputs.ToList().IndexOf(b));
         (Use[] readersOfA, Use[] readersOfB) = ([.. a.Uses], [.. b.Uses]);
         first.SetOutput(indexOfA, b);
@@ -170,6 +171,16 @@ public sealed class OnnxGraph
         {
             use.Node.SetInput(use.Input, a);
         }
+    }
+
+    /// <summary>Whether two values can change places: nodes compute both, and no subgraph reads one of them.</summary>
+    /// <param name="a">A value.</param>
+    /// <param name="b">Another one.</param>
+    public static bool CanExchange(Value a, Value b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        return a.Producer is not null && b.Producer is not null && !a.Uses.Concat(b.Uses).Any(use => use.Input == Use.Subgraph);
     }
 
     /// <summary>Removes every node and initializer that no graph output needs.</summary>

@@ -101,6 +101,17 @@ public sealed class FuzzedModelTests
     }
 
     [TestMethod]
+    public void WithoutSlots_OfAGraphThatReturnsWhatThePatchMadeOfItsInput_IsRefused()
+    {
+        OnnxModel model = OnnxText.Load(TokenIds.With("(float[b, s, 8] y)", "(float[b, s, 8] y, float[b, s, 100] logits)").With("y = Add (x, o)", "y = Add (x, o) logits = Neg (y)"));
+        Inject(model, SlotLayout.Prefix);
+        string ordinary = model.Graph.Find("input_ids")!.Uses.Single(use => use.Node.OpType == "Where").Node.Output.Name;
+        OnnxModel damaged = OnnxText.Load(OnnxText.Print(model.ToProto()).With("float[b, s, 8] y,", $"float[b, s, 8] y, int64[b, s] \"{ordinary}\","));
+        ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => SlotLayouts.WithoutSlots(damaged));
+        StringAssert.Contains(refusal.What, "changed after patching");
+    }
+
+    [TestMethod]
     public void NodesUnderOurOwnNames_AreRefused() => AssertRefused("patched already", "'aligner.mine'", Decoders.Separate.With("[residual]", "[\"aligner.mine\"]"), SlotLayout.OneToken);
 
     private static void Inject(OnnxModel model, SlotLayout layout) => SlotLayouts.Apply(model, RecognisedModel.Of(model).RequireSites(), layout);
