@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
@@ -56,13 +57,13 @@ internal sealed class TrainingArguments
     {
         _standard = standard;
         _recipes = recipes;
-        _fitsLearningRate = standard == TrainingOptions.Supervised;
+        _fitsLearningRate = standard.WidthExponent > 0;
         _recipe.Description = $"A published recipe; options that are given go before it. {string.Join(" ", recipes.Select(recipe => $"{recipe.Name}: {recipe.Description}."))}";
         _recipe.AcceptOnlyFromAmong([.. recipes.Select(recipe => recipe.Name)]);
         _data = new("--data") { Description = data, HelpName = "FILE", Required = true };
         _steps = CommonOptions.Whole("--steps", "Updates.", standard.Steps, least: 1);
         _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update.", standard.BatchSize, least: 1);
-        _learningRate = CommonOptions.Number("--learning-rate", _fitsLearningRate ? "The step size of AdamW; the default is for a hidden size of 128 and falls with its root, to 0.009 at 4096." : "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
+        _learningRate = CommonOptions.Number("--learning-rate", _fitsLearningRate ? string.Create(CultureInfo.InvariantCulture, $"The step size of AdamW; the default is for a hidden size of 128 and falls for larger ones, to {standard.ForWidth(4096).LearningRate:G2} at 4096.") : "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
         _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => standard.Schedule };
         _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard.WarmUpSteps, least: 0);
         _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", standard.Optimizer.WeightDecay, least: 0, most: 10);

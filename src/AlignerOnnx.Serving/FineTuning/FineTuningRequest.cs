@@ -52,6 +52,9 @@ public record FineTuningRequest
 
     /// <summary>The recipe.</summary>
     public TrainingOptions Options { get; init; } = new();
+
+    /// <summary>The options with a learning rate that fits a model of the hidden size, where <see cref="FitLearningRate"/> asks for it.</summary>
+    internal TrainingOptions OptionsFor(long hiddenSize) => FitLearningRate ? Options.ForWidth(hiddenSize) : Options;
 }
 
 /// <summary>Which native ONNX Runtime trains, and in which process.</summary>

@@ -33,6 +33,7 @@ public static class PreferenceFineTuning
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
         PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
         FrozenModel model = new(request.Model);
+        request = request with { Options = request.OptionsFor(model.Architecture.HiddenSize), FitLearningRate = false };
         string modelHash = model.ComputeHash(cancellation);
         ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, cancellation);
         AdapterStart start = AdapterStart.Of(model, request);

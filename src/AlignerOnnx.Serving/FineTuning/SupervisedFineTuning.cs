@@ -25,7 +25,7 @@ public static class SupervisedFineTuning
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
         SupervisedRows rows = SupervisedRows.Read(request);
         (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = rows;
-        request = rows.Fit(request);
+        request = request with { Options = request.OptionsFor(rows.Model.Architecture.HiddenSize), FitLearningRate = false };
         AdapterStart start = AdapterStart.Of(model, request);
         readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();

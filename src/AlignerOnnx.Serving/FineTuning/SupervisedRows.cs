@@ -17,9 +17,4 @@ internal sealed record SupervisedRows(FrozenModel Model, EncodedDataSet Train, E
         IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, request.LossOn, held is null ? [data] : [data, held]);
         return new SupervisedRows(model, encoded[0], held is null ? null : encoded[1]);
     }
-
-    /// <summary>The request with a learning rate that fits the model, where that is asked for.</summary>
-    public FineTuningRequest Fit(FineTuningRequest request) => request.FitLearningRate
-        ? request with { Options = request.Options.ForWidth(Model.Architecture.HiddenSize), FitLearningRate = false }
-        : request;
 }
