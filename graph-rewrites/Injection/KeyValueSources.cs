@@ -17,11 +17,15 @@ internal static class KeyValueSources
             throw new ModelRefusedException("The projections round activations by the range of all rows, which rows of tokens would change", site.Key.Projection.Node.ToString(),
                 remedy: "use gated adapters, with --slots one-token or many-token");
         }
-        Value replaced = replacement(site.Key.Projection.Source, site.Key.Projection.Node.Is("Gemm"));
         Projection[] projections = [site.Key.Projection, site.Value.Projection];
-        foreach (Node projection in projections.Concat(projections.SelectMany(whole => whole.Updates).Select(update => update.Down)).Select(part => part.Node).Distinct())
+        // The two may read the hidden state by different values, one of which may even take its shape from the other projection.
+        foreach (IGrouping<Value, Projection> readers in projections.Concat(projections.SelectMany(whole => whole.Updates).Select(update => update.Down)).GroupBy(part => part.Source))
         {
-            projection.Rewire(0, replaced);
+            Value replaced = replacement(readers.Key, readers.Any(part => part.Node.Is("Gemm")));
+            foreach (Node projection in readers.Select(part => part.Node).Distinct())
+            {
+                projection.Rewire(0, replaced);
+            }
         }
     }
 }

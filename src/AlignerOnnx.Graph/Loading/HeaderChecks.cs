@@ -32,15 +32,31 @@ internal static class HeaderChecks
                 throw new ModelRefusedException("The model's operator set is not known", $"{file}, domain '{versions.Key}'", $"version {versions.First()}", $"1 to {NewestOpset}", "export the model for an older operator set");
             }
         }
-        HashSet<string> imported = [.. model.OpsetImport.Select(import => Domains.Normalise(import.Domain)), .. model.Functions.Select(function => Domains.Normalise(function.Domain))];
-        if (Messages.Deep(model.Graph.Node).FirstOrDefault(node => !imported.Contains(Domains.Normalise(node.Domain))) is { } stranger)
-        {
-            throw new ModelRefusedException("The model uses operators that it does not import", $"{file}, node '{stranger.Name}' ({stranger.OpType})", $"domain '{stranger.Domain}'", string.Join(", ", imported.Select(domain => $"'{domain}'")),
-                "the file is cut off or damaged: copy or export the model again");
-        }
+        RequireImported(model, file);
         if (model.MetadataProps.GroupBy(entry => entry.Key).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
         {
             throw new ModelRefusedException("The model's metadata has an entry twice", file, $"two entries '{twice.Key}'", "each entry once", "export the model again");
+        }
+    }
+
+    /// <summary>A node is an operator of an imported domain or calls a function of the model; a function may import more. A function's domain alone says nothing of its other operators.</summary>
+    private static void RequireImported(ModelProto model, string file)
+    {
+        HashSet<FunctionChecks.Key> functions = [.. model.Functions.Select(FunctionChecks.KeyOf)];
+        RequireImported(model.Graph.Node, model.OpsetImport, functions, file);
+        foreach (FunctionProto function in model.Functions)
+        {
+            RequireImported(function.Node, model.OpsetImport.Concat(function.OpsetImport), functions, $"{file}, function '{function.Name}'");
+        }
+    }
+
+    private static void RequireImported(IEnumerable<NodeProto> nodes, IEnumerable<OperatorSetIdProto> imports, HashSet<FunctionChecks.Key> functions, string where)
+    {
+        HashSet<string> imported = [.. imports.Select(import => Domains.Normalise(import.Domain))];
+        if (Messages.Deep(nodes).FirstOrDefault(node => !imported.Contains(Domains.Normalise(node.Domain)) && !functions.Contains(FunctionChecks.KeyOf(node))) is { } stranger)
+        {
+            throw new ModelRefusedException("The model uses operators that it does not import", $"{where}, node '{stranger.Name}' ({stranger.OpType})", $"domain '{stranger.Domain}'", string.Join(", ", imported.Select(domain => $"'{domain}'")),
+                "the file is cut off or damaged: copy or export the model again");
         }
     }
 }

@@ -2,6 +2,8 @@ using AlignerOnnx.Graph;
 using AlignerOnnx.Graph.Text;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
+using AlignerOnnx.TestMaterial;
+using Google.Protobuf;
 
 namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 
@@ -50,6 +52,12 @@ public sealed class FuzzedModelTests
             [output] o = MatMul (a, wo)
             [residual] y = Add (x, o)
         }
+        """;
+
+    private const string Function = """
+
+        <domain: "local", opset_import: ["" : 21]>
+        Same (i) => (j) { j = Identity (i) }
         """;
 
     [TestMethod]
@@ -112,9 +120,48 @@ public sealed class FuzzedModelTests
     }
 
     [TestMethod]
+    public void Prefix_WhereTheKeysTakeTheirShapeFromTheValues_EachProjectionKeepsItsOwnSource()
+    {
+        string text = TokenIds.With("wqkv", "w").With("[8, 24] w =", "[8, 8] w =")
+            .With("m = MatMul (x, w)", "q = MatMul (x, w) v = MatMul (x, w) sizes = Shape (v) same = Reshape (x, sizes) k = MatMul (same, w)").With("(m, , ,", "(q, k, v,");
+        OnnxModel model = OnnxText.Load(text);
+        Inject(model, SlotLayout.Prefix);
+        foreach ((string projected, string source) in (ReadOnlySpan<(string, string)>)[("k", "same"), ("v", "x")])
+        {
+            Assert.AreEqual(source, model.Graph.Find(projected)!.Producer!.Input(0)!.Producer!.Input(2)!.Name);
+        }
+        RuleTest.AssertSame(OnnxText.Load(text), SlotLayouts.WithoutSlots(model));
+    }
+
+    [TestMethod]
+    public void Load_OfAnOperatorInTheDomainOfAFunction_IsRefused() => AssertNotImported("node '' (MatMul)", "domain 'local'", TokenIds.With("o = MatMul", "o = local.MatMul") + Function);
+
+    [TestMethod]
+    public void Load_OfAFunctionWithAnOperatorThatNothingImports_IsRefused() =>
+        AssertNotImported("function 'Same', node '' (Identity)", "domain 'stranger'", TokenIds.With("y = Add (x, o)", "z = Add (x, o) y = local.Same (z)") + Function.With("Identity", "stranger.Identity"));
+
+    [TestMethod]
     public void NodesUnderOurOwnNames_AreRefused() => AssertRefused("patched already", "'aligner.mine'", Decoders.Separate.With("[residual]", "[\"aligner.mine\"]"), SlotLayout.OneToken);
 
     private static void Inject(OnnxModel model, SlotLayout layout) => SlotLayouts.Apply(model, RecognisedModel.Of(model).RequireSites(), layout);
+
+    /// <summary>What a model imports is checked where files are read.</summary>
+    private static void AssertNotImported(string where, string found, string text)
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string file = Path.Combine(folder, "model.onnx");
+            File.WriteAllBytes(file, OnnxText.Parse(text).ToByteArray());
+            ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => ModelLoader.Load(file));
+            Assert.AreEqual(("The model uses operators that it does not import", found), (refusal.What, refusal.Found));
+            StringAssert.Contains(refusal.Message, where);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 
     private static void AssertRefused(string what, string found, string text, SlotLayout layout)
     {
