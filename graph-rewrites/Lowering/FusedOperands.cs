@@ -1,6 +1,5 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
-using AlignerOnnx.GraphRewrites.Recognition.Paths;
 
 namespace AlignerOnnx.GraphRewrites.Lowering;
 
@@ -27,8 +26,7 @@ internal sealed record FusedOperands(Value Query, Value Key, Value Value, long K
             Value[] parts = emit.Split(operand.Value, axis: 2, site.Query.Count, site.Key.Count, site.Value.Count);
             return new FusedOperands(parts[0], parts[1], parts[2], site.KeyValueHeads);
         }
-        bool repeated = core.OpType == "MultiHeadAttention" || (HeadsPath.To(key).Found?.IsRepeated ?? false);
-        long keyHeads = repeated ? site.QueryHeads : site.KeyValueHeads;
+        long keyHeads = site.AreKeysRepeated ? site.QueryHeads : site.KeyValueHeads;
         return new FusedOperands(
             InSequence(emit, operand.Value, operand, site.QueryHeads * site.HeadSize, 0),
             InSequence(emit, key, operand, keyHeads * site.HeadSize, site.Query.Count),

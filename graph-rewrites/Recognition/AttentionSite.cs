@@ -35,6 +35,9 @@ public sealed record AttentionSite(
     /// <summary>The normalization of keys before the rotary embedding; null where there is none. Keys of tokens are normalised by it too.</summary>
     public HeadNormalization? KeyNormalization { get; init; }
 
+    /// <summary>Whether the graph repeats keys and values for the query heads that share them: the core then reads H heads of each, not G.</summary>
+    public bool AreKeysRepeated { get; init; }
+
     /// <summary>What happens to scores besides the scale.</summary>
     public ScoreFacts Scores { get; init; } = ScoreFacts.Plain;
 

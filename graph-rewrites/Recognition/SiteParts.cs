@@ -71,6 +71,7 @@ internal sealed record SiteParts(int Layer, string Form, Node Core, HeadsPath Qu
             QueryObstacle = QueryObstacle ?? WhyOtherType(output.Found),
             QueryNormalization = OverHead(NormalizationInside.Query ?? Query.Normalization),
             KeyNormalization = OverHead(NormalizationInside.Key ?? Key.Normalization),
+            AreKeysRepeated = Key.IsRepeated,
             Scores = Scores,
             Cache = Cache,
             Attended = Attended,

@@ -22,7 +22,19 @@ internal sealed class SliceGradient : IGradientRule
         Value before = FirstOf(node, size, emit);
         Value after = emit.Sub(emit.Sub(size, before), SizeOf(node.Output, axis, emit));
         Value padding = emit.Op("Concat", [before, after], NodeAttributes.Of("axis", 0L));
-        context.Accumulate(x, emit.Op("Pad", [context.GradientOf(node.Output), padding, null, axis]));
+        context.Accumulate(x, emit.Op("Pad", [context.GradientOf(node.Output), OfAllAxes(padding, along, x, emit)]));
+    }
+
+    /// <summary>
+    /// Before and after along one axis as the widths along all axes: ONNX Runtime 1.31 moves a Transpose past a Pad without regard to the input that names its axes.
+    /// </summary>
+    private static Value OfAllAxes(Value padding, long along, Value x, OpEmitter emit)
+    {
+        Value rank = emit.Op("Shape", [emit.Op("Shape", [x])]);
+        Value place = along >= 0 ? emit.Integers([along]) : emit.Add(rank, emit.Integers([along]));
+        Value places = emit.Op("Concat", [place, emit.Add(rank, place)], NodeAttributes.Of("axis", 0L));
+        Value none = emit.Op("ConstantOfShape", [emit.Add(rank, rank)], NodeAttributes.Of("value", Tensor.Of("", [0L], 1)));
+        return emit.Op("ScatterElements", [none, places, padding], NodeAttributes.Of("axis", 0L));
     }
 
     /// <summary>The first index that is taken; a negative one counts from the end.</summary>

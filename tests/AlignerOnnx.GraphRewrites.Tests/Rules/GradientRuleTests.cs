@@ -208,7 +208,9 @@ public sealed class GradientRuleTests
     public void Slice() => Gradient("float[2, 5] x", "y = Slice (x, one, three, axis)", "x",
         """
         sx = Shape (x) nx = Gather (sx, axis) sy = Shape (y) ny = Gather (sy, axis) behind = Sub (nx, one) after = Sub (behind, ny)
-        padding = Concat <axis = 0> (one, after) gx = Pad (dy, padding, , axis)
+        padding = Concat <axis = 0> (one, after)
+        sx2 = Shape (x) rank = Shape (sx2) place = Add (rank, axis) behind_it = Add (rank, place) places = Concat <axis = 0> (place, behind_it)
+        twice = Add (rank, rank) none = ConstantOfShape <value = int64[1] {0}> (twice) widths = ScatterElements <axis = 0> (none, places, padding) gx = Pad (dy, widths)
         """,
         "int64[1] one = {1}, int64[1] three = {3}, int64[1] axis = {-1}");
 
