@@ -22,6 +22,7 @@ public sealed class KilledServerTests
     private readonly string _folder = Material.NewTemporaryFolder();
     private readonly Dictionary<int, string> _confirmed = [];
     private readonly HashSet<int> _deleting = [];
+    private readonly TaskCompletionSource _firstConfirmed = new();
 
     [TestCleanup]
     public void Clean() => Directory.Delete(_folder, recursive: true);
@@ -38,6 +39,11 @@ public sealed class KilledServerTests
             (Process server, Uri address) = await AlignerProcess.ServeAsync(["serve", Material.Pocket(), "--state", Path.Combine(_folder, "state"), "--urls", "http://127.0.0.1:0", "--name", "pocket"]);
             await CheckAsync(address);
             Task work = WorkAsync(address, packages, random);
+            if (kill == 0)
+            {
+                // However slow the machine is, something must have been confirmed that a kill could lose.
+                await Task.WhenAny(_firstConfirmed.Task, work);
+            }
             await Task.Delay(random.Next(5, 400));
             await AlignerProcess.StopAsync(server);
             await work;
@@ -56,6 +62,7 @@ public sealed class KilledServerTests
             {
                 PublishedAdapter published = await client.PushAsync(packages[random.Next(packages.Length)], "tone", ["prod"]);
                 _confirmed[published.Version] = published.Sha256;
+                _firstConfirmed.TrySetResult();
                 using HttpResponseMessage back = await http.PostAsJsonAsync("/v1/adapters/tone/rollback", new { version = "prod" });
                 int[] old = [.. _confirmed.Keys.Where(version => version != published.Version)];
                 if (old.Length > 3)
