@@ -3,7 +3,7 @@ using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Graph;
 
-/// <summary>Float32 numbers as the raw bytes of a tensor of another float type, rounded to nearest even.</summary>
+/// <summary>Float32 numbers and the raw bytes of a tensor of a float type; writing rounds to nearest even.</summary>
 public static class FloatEncoding
 {
     /// <summary>Encodes numbers.</summary>
@@ -16,6 +16,18 @@ public static class FloatEncoding
         DataType.Float => MemoryMarshal.AsBytes(numbers).ToArray(),
         DataType.Float16 => MemoryMarshal.AsBytes<Half>(Array.ConvertAll(numbers.ToArray(), number => (Half)number)).ToArray(),
         DataType.Bfloat16 => MemoryMarshal.AsBytes<ushort>(Array.ConvertAll(numbers.ToArray(), UpperHalf)).ToArray(),
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16."),
+    };
+
+    /// <summary>Decodes numbers; every one is exact in float32.</summary>
+    /// <param name="bytes">Little-endian bytes.</param>
+    /// <param name="type">Float, Float16 or Bfloat16.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The type is none of these.</exception>
+    public static float[] ToSingles(ReadOnlySpan<byte> bytes, DataType type) => type switch
+    {
+        DataType.Float => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
+        DataType.Float16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
+        DataType.Bfloat16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16."),
     };
 

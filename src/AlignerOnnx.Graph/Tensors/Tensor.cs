@@ -72,17 +72,9 @@ public sealed class Tensor
 
     /// <summary>Reads a tensor of float32, float16 or bfloat16 as float32.</summary>
     /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
-    public float[] ReadSingles()
-    {
-        byte[] bytes = ReadBytes();
-        return ElementType switch
-        {
-            DataType.Float => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
-            DataType.Float16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
-            DataType.Bfloat16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
-            _ => throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16"),
-        };
-    }
+    public float[] ReadSingles() => ElementType is DataType.Float or DataType.Float16 or DataType.Bfloat16
+        ? FloatEncoding.ToSingles(ReadBytes(), ElementType)
+        : throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16");
 
     /// <summary>Reads a tensor of int64 or int32 as int64.</summary>
     /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
