@@ -29,6 +29,14 @@ internal sealed class TrainDpoCommand : AlignerCommand
         {
             Options.Add(option);
         }
+        // Its artifacts hold the supervised loss.
+        Validators.Add(result =>
+        {
+            if (result.GetValue<string>("--engine") == CommonOptions.OrtTrainingEngine)
+            {
+                result.AddError($"Preferences are not trained with --engine {CommonOptions.OrtTrainingEngine}; leave it away, or train the preferred answers with `aligner train sft`.");
+            }
+        });
     }
 
     public override IReadOnlyList<string> Examples =>
