@@ -33,6 +33,52 @@ public sealed class TrainOrtTrainingTests
     }
 
     [TestMethod]
+    public async Task TrainSft_ConcatAttentionInTheTrainingRuntime_LosesAsInThePlainOne()
+    {
+        string library = Material.OrtTrainingLibrary();
+        string[] concat = ["--attention", "concat", "--tokens", "4"];
+        AlignerProcess.Run plain = (await AlignerProcess.RunAsync(Arguments("plain", concat))).Expect(ExitCodes.Done);
+        AlignerProcess.Run native = (await AlignerProcess.RunAsync(Arguments("native", [.. concat, "--engine", "ort-training", "--ort-training-library", library]))).Expect(ExitCodes.Done);
+        foreach (string value in new[] { "final_loss", "eval_loss" })
+        {
+            Assert.AreEqual(plain.Document.GetProperty(value).GetDouble(), native.Document.GetProperty(value).GetDouble(), 1e-4, value);
+        }
+        string artifacts = Path.Combine(_folder, "artifacts");
+        (await AlignerProcess.RunAsync(["train", "artifacts", Material.Pocket(), "-o", artifacts, "--from", Path.Combine(_folder, "native")])).Expect(ExitCodes.Done);
+        (await AlignerProcess.RunAsync("adapter", "import", Path.Combine(artifacts, "checkpoint"), "--model", Material.Pocket(), "-o", Path.Combine(_folder, "imported"))).Expect(ExitCodes.Done);
+        CollectionAssert.AreEqual(File.ReadAllBytes(Path.Combine(_folder, "native", "adapter_model.safetensors")), File.ReadAllBytes(Path.Combine(_folder, "imported", "adapter_model.safetensors")));
+    }
+
+    [TestMethod]
+    [DataRow("sigmoid")]
+    [DataRow("ipo")]
+    public async Task TrainDpo_InTheTrainingRuntime_MeasuresAsInThePlainOne(string loss)
+    {
+        string library = Material.OrtTrainingLibrary();
+        string[] Preferences(string output, params string[] more) =>
+        [
+            "train", "dpo", Material.Pocket(), "--data", Material.PocketData("refuse.preference.train.jsonl"), "--eval", Material.PocketData("refuse.preference.eval.jsonl"), "-o", Path.Combine(_folder, output),
+            "--loss", loss, "--own-conversations", "16", "--steps", "12", "--clip", "0.5", "--eval-every", "6", "--json", .. more,
+        ];
+        AlignerProcess.Run plain = (await AlignerProcess.RunAsync(Preferences("plain"))).Expect(ExitCodes.Done);
+        AlignerProcess.Run native = (await AlignerProcess.RunAsync(Preferences("native", "--engine", "ort-training", "--ort-training-library", library))).Expect(ExitCodes.Done);
+        foreach (string value in new[] { "final_loss", "eval_loss", "margin" })
+        {
+            double expected = plain.Document.GetProperty(value).GetDouble();
+            // Twelve steps of float32 in other orders of sums; a margin is a sum over the tokens of many answers.
+            Assert.AreEqual(expected, native.Document.GetProperty(value).GetDouble(), 1e-3 * Math.Max(1, Math.Abs(expected)), value);
+        }
+    }
+
+    [TestMethod]
+    public async Task TrainArtifacts_OptionsOfPairsWithoutPairs_AreAUsageError()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("train", "artifacts", Material.Pocket(), "-o", Path.Combine(_folder, "none"), "--beta", "0.2")).Expect(ExitCodes.Usage);
+        Assert.Contains("--pairs", run.Errors);
+        (await AlignerProcess.RunAsync("train", "artifacts", Material.Pocket(), "-o", Path.Combine(_folder, "none"), "--attention", "concat", "--start-layer", "3")).Expect(ExitCodes.Usage);
+    }
+
+    [TestMethod]
     public async Task Resume_InTheTrainingRuntime_EndsByteForByteAsTheWholeRun()
     {
         string[] engine = ["--engine", "ort-training", "--ort-training-library", Material.OrtTrainingLibrary(), "--checkpoint-every", "1"];

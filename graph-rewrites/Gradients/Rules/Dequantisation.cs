@@ -17,7 +17,7 @@ internal static class Dequantisation
     /// <param name="weight">The weight.</param>
     /// <param name="runtime">Whose operators may be used.</param>
     public static Value Product(OpEmitter emit, Value value, QuantisedWeight weight, TrainingRuntime runtime) =>
-        runtime == TrainingRuntime.AlignerKernels && Vector512.IsHardwareAccelerated && weight.PaddedColumns % KernelOperators.PanelColumns == 0
+        runtime == TrainingRuntime.AlignerKernels && Vector256.IsHardwareAccelerated && weight.PaddedColumns % KernelOperators.PanelColumns == 0
             ? emit.Emit(KernelOperators.QuantisedProduct, KernelOperators.Domain,
                 [value, QuantisedViews.Elements(emit.Graph, weight), QuantisedViews.Scales(emit.Graph, weight), QuantisedViews.ZeroPoints(emit.Graph, weight)], 1, Attributes(weight))[0]
             : emit.MatMul(value, Of(emit, weight, value, runtime));

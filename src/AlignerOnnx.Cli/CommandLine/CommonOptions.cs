@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
+using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.Training;
 
@@ -85,6 +87,30 @@ internal static class CommonOptions
             },
         };
     }
+
+    public static Option<AttentionReading> Attention() => new("--attention")
+    {
+        Description = "Gated: the tokens' own softmax, a gate for each head. Concat: the tokens stand before the sequence in every layer, without gates.",
+        DefaultValueFactory = _ => AttentionReading.Gated,
+    };
+
+    /// <summary>Concat attention leaves no choice of the start layer.</summary>
+    public static void RequireEveryLayer(CommandResult command, Option<AttentionReading> attention, Option<int> startLayer)
+    {
+        if (command.GetValue(attention) == AttentionReading.Concat && command.GetResult(startLayer) is { Implicit: false } && command.GetValue(startLayer) > 0)
+        {
+            command.AddError($"{startLayer.Name} {command.GetValue(startLayer)} does not go with {attention.Name} concat, which takes every layer.");
+        }
+    }
+
+    public static Option<PreferenceLossKind> PreferenceLoss(PreferenceLossOptions standard) =>
+        Choice("--loss", "What is made of the difference of rewards: sigmoid (DPO) or its distance to a target (IPO).", standard.Kind);
+
+    public static Option<double> Beta(PreferenceLossOptions standard) =>
+        Number("--beta", "How firmly the adapter is held to the reference.", standard.Beta, least: 1e-6, most: 100);
+
+    public static Option<double> LabelSmoothing(PreferenceLossOptions standard) =>
+        Number("--label-smoothing", "The share of pairs that may be the wrong way round.", standard.LabelSmoothing, least: 0, most: 0.5);
 
     public static Option<string?> OrtTrainingLibrary() =>
         new("--ort-training-library") { Description = $"The native ONNX Runtime built with training; without it, what {OrtTrainingLibraryFile.PathVariable} names, or what the build put beside the tool.", HelpName = "FILE" };

@@ -19,11 +19,7 @@ internal sealed class TrainingArguments
     private readonly Option<string> _output = CommonOptions.OutputFolder("The adapter folder to make; it must not exist, or be empty.");
     private readonly Option<int> _tokens = CommonOptions.Tokens();
     private readonly Option<int> _startLayer = CommonOptions.StartLayer();
-    private readonly Option<AttentionReading> _attention = new("--attention")
-    {
-        Description = "Gated: the tokens' own softmax, a gate for each head. Concat: the tokens stand before the sequence in every layer, without gates.",
-        DefaultValueFactory = _ => AttentionReading.Gated,
-    };
+    private readonly Option<AttentionReading> _attention = CommonOptions.Attention();
     private readonly Option<string?> _from = CommonOptions.From();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps;
@@ -72,7 +68,7 @@ internal sealed class TrainingArguments
 
     public void AddTo(Command command)
     {
-        command.Validators.Add(RequireEveryLayer);
+        command.Validators.Add(parsed => CommonOptions.RequireEveryLayer(parsed, _attention, _startLayer));
         command.Arguments.Add(_model);
         if (_recipes.Count > 0)
         {
@@ -136,13 +132,5 @@ internal sealed class TrainingArguments
             : parsed.GetValue(option)!;
 
     /// <summary>Tokens before the sequence stand there in every layer.</summary>
-    private void RequireEveryLayer(CommandResult command)
-    {
-        if (command.GetValue(_attention) == AttentionReading.Concat && command.GetResult(_startLayer) is { Implicit: false } && command.GetValue(_startLayer) > 0)
-        {
-            command.AddError($"{_startLayer.Name} {command.GetValue(_startLayer)} does not go with {_attention.Name} concat, which takes every layer.");
-        }
-    }
-
     private static double? Positive(double value) => value > 0 ? value : null;
 }

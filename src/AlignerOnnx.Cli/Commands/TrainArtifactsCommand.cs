@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
 
@@ -12,6 +14,7 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
     private readonly Option<int> _tokens = CommonOptions.Tokens();
+    private readonly Option<AttentionReading> _attention = CommonOptions.Attention();
     private readonly Option<int> _startLayer = CommonOptions.StartLayer();
     private readonly Option<string?> _from = CommonOptions.From();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
@@ -22,13 +25,19 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     private readonly Option<double> _clip = CommonOptions.Number("--clip", "The largest norm of a gradient; 0 does not clip.", standard: 0, least: 0, most: 1e6);
     private readonly Option<double> _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", Standard.Optimizer.WeightDecay, least: 0, most: 10);
     private readonly Option<int> _seed = CommonOptions.Seed();
+    private readonly Option<bool> _pairs = new("--pairs") { Description = "The training graph's loss is over pairs of a preferred and another answer, as in train dpo; a step then takes six more inputs." };
+    private readonly Option<PreferenceLossKind> _loss = CommonOptions.PreferenceLoss(PreferenceRequest.RecipeLoss.Loss);
+    private readonly Option<double> _beta = CommonOptions.Beta(PreferenceRequest.RecipeLoss.Loss);
+    private readonly Option<double> _labelSmoothing = CommonOptions.LabelSmoothing(PreferenceRequest.RecipeLoss.Loss);
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
     private readonly Option<bool> _inline = new("--inline") { Description = "Put the frozen weights into both graphs, for runtimes that get graphs as bytes, as in a browser; for small models." };
 
     public TrainArtifactsCommand() : base("artifacts", "Write the graphs and the checkpoint with which ONNX Runtime Training trains an adapter on a device.")
     {
+        Validators.Add(command => CommonOptions.RequireEveryLayer(command, _attention, _startLayer));
+        Validators.Add(RequirePairs);
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_output, _tokens, _startLayer, _from, _anyBase, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _recompute, _inline])
+        foreach (Option option in (Option[])[_output, _tokens, _attention, _startLayer, _from, _anyBase, _steps, _learningRate, _schedule, _warmUp, _clip, _weightDecay, _seed, _pairs, _loss, _beta, _labelSmoothing, _recompute, _inline])
         {
             Options.Add(option);
         }
@@ -43,7 +52,9 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
         ArtifactOptions options = new()
         {
             Tokens = parsed.GetValue(_tokens),
-            StartLayer = parsed.GetValue(_startLayer),
+            Attention = parsed.GetValue(_attention),
+            StartLayer = parsed.GetValue(_attention) == AttentionReading.Concat ? 0 : parsed.GetValue(_startLayer),
+            Preference = parsed.GetValue(_pairs) ? new PreferenceLossOptions { Kind = parsed.GetValue(_loss), Beta = parsed.GetValue(_beta), LabelSmoothing = parsed.GetValue(_labelSmoothing) } : null,
             Steps = steps,
             Schedule = new LearningRateSchedule(parsed.GetValue(_schedule), parsed.GetValue(_learningRate), Math.Min(parsed.GetValue(_warmUp), steps), steps),
             Optimizer = Standard.Optimizer with { WeightDecay = parsed.GetValue(_weightDecay) },
@@ -60,6 +71,14 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
             output.Line($"  trains {report.TrainableParameters} numbers; AdamW, schedule and clipping are in the optimizer graph");
         });
         return Task.FromResult(ExitCodes.Done);
+    }
+
+    private void RequirePairs(CommandResult command)
+    {
+        foreach (Option option in ((Option[])[_loss, _beta, _labelSmoothing]).Where(option => !command.GetValue(_pairs) && command.GetResult(option) is { Implicit: false }))
+        {
+            command.AddError($"{option.Name} goes with {_pairs.Name} alone.");
+        }
     }
 
     /// <summary>What <c>aligner train artifacts --json</c> writes.</summary>

@@ -13,9 +13,9 @@ internal sealed class TrainDpoCommand : AlignerCommand
 
     private readonly TrainingArguments _arguments = new(PreferenceRequest.Recipe, "Pairs of answers, as JSON lines, JSON or Parquet: prompt, chosen and rejected, OpenAI's preferred_output, or LLaMA-Factory's.", TrainingRecipe.Safety);
     private readonly Option<string?> _reference = new("--reference") { Description = "The adapter folder that rewards are relative to; without it the base model, also with --from.", HelpName = "ADAPTER" };
-    private readonly Option<PreferenceLossKind> _loss = CommonOptions.Choice("--loss", "What is made of the difference of rewards: sigmoid (DPO) or its distance to a target (IPO).", Standard.Loss.Kind);
-    private readonly Option<double> _beta = CommonOptions.Number("--beta", "How firmly the adapter is held to the reference.", Standard.Loss.Beta, least: 1e-6, most: 100);
-    private readonly Option<double> _labelSmoothing = CommonOptions.Number("--label-smoothing", "The share of pairs that may be the wrong way round.", Standard.Loss.LabelSmoothing, least: 0, most: 0.5);
+    private readonly Option<PreferenceLossKind> _loss = CommonOptions.PreferenceLoss(Standard.Loss);
+    private readonly Option<double> _beta = CommonOptions.Beta(Standard.Loss);
+    private readonly Option<double> _labelSmoothing = CommonOptions.LabelSmoothing(Standard.Loss);
     private readonly Option<double> _supervisedWeight = CommonOptions.Number("--sft-weight", "The weight of the supervised loss of the preferred answers beside the preference loss.", Standard.SupervisedWeight, least: 0, most: 1e6);
 
     private readonly Option<string?> _keep = new("--keep") { Description = "Rows, in the shapes that train sft reads, whose answers are to stay as probable as by the reference: harmless requests, what the model knows. Without it, conversations that the model makes up by itself.", HelpName = "FILE" };
@@ -29,14 +29,6 @@ internal sealed class TrainDpoCommand : AlignerCommand
         {
             Options.Add(option);
         }
-        // Its artifacts hold the supervised loss.
-        Validators.Add(result =>
-        {
-            if (result.GetValue<string>("--engine") == CommonOptions.OrtTrainingEngine)
-            {
-                result.AddError($"Preferences are not trained with --engine {CommonOptions.OrtTrainingEngine}; leave it away, or train the preferred answers with `aligner train sft`.");
-            }
-        });
     }
 
     public override IReadOnlyList<string> Examples =>

@@ -23,13 +23,30 @@ public static class FloatEncoding
     /// <param name="bytes">Little-endian bytes.</param>
     /// <param name="type">Float, Float16 or Bfloat16.</param>
     /// <exception cref="ArgumentOutOfRangeException">The type is none of these.</exception>
-    public static float[] ToSingles(ReadOnlySpan<byte> bytes, DataType type) => type switch
+    public static float[] ToSingles(ReadOnlySpan<byte> bytes, DataType type)
     {
-        DataType.Float => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
-        DataType.Float16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
-        DataType.Bfloat16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16."),
-    };
+        if (type == DataType.Float)
+        {
+            return MemoryMarshal.Cast<byte, float>(bytes).ToArray();
+        }
+        if (type is not (DataType.Float16 or DataType.Bfloat16))
+        {
+            throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16.");
+        }
+        float[] numbers = new float[bytes.Length / sizeof(ushort)];
+        Widen(bytes, type, numbers);
+        return numbers;
+    }
+
+    /// <summary>Widens the raw bytes of float16 or bfloat16 numbers to float32, which holds each exactly.</summary>
+    internal static void Widen(ReadOnlySpan<byte> bytes, DataType type, Span<float> numbers)
+    {
+        ReadOnlySpan<ushort> bits = MemoryMarshal.Cast<byte, ushort>(bytes);
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            numbers[i] = type == DataType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits[i]) : BitConverter.UInt32BitsToSingle((uint)bits[i] << 16);
+        }
+    }
 
     private static ushort UpperHalf(float number)
     {

@@ -72,9 +72,11 @@ public sealed class Tensor
 
     /// <summary>Reads a tensor of float32, float16 or bfloat16 as float32.</summary>
     /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
-    public float[] ReadSingles() => ElementType is DataType.Float or DataType.Float16 or DataType.Bfloat16
-        ? FloatEncoding.ToSingles(ReadBytes(), ElementType)
-        : throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16");
+    public float[] ReadSingles()
+    {
+        RequireFloat();
+        return FloatEncoding.ToSingles(ReadBytes(), ElementType);
+    }
 
     /// <summary>Reads a tensor of int64 or int32 as int64.</summary>
     /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
@@ -84,6 +86,14 @@ public sealed class Tensor
         DataType.Int32 => Array.ConvertAll(MemoryMarshal.Cast<byte, int>(ReadBytes()).ToArray(), number => (long)number),
         _ => throw new ModelRefusedException("A tensor is not of integers", $"initializer '{Proto.Name}'", ElementType.ToString(), "int64 or int32"),
     };
+
+    internal void RequireFloat()
+    {
+        if (ElementType is not (DataType.Float or DataType.Float16 or DataType.Bfloat16))
+        {
+            throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16");
+        }
+    }
 
     /// <summary>Makes a float32 tensor that is stored inside the model.</summary>
     public static TensorProto Of(string name, ReadOnlySpan<float> data, params ReadOnlySpan<long> shape) => Inline(name, DataType.Float, MemoryMarshal.AsBytes(data), shape);

@@ -82,22 +82,19 @@ internal sealed class FrozenModel
     }
 
     /// <summary>Opens the engine that a request asks for.</summary>
-    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining)
+    public IGradientEngine OpenForTraining(AdapterStart start, FineTuningRequest request, OrtTrainingProcess? ortTraining, PreferenceLossOptions? preference = null)
     {
         if (ortTraining is null)
         {
-            return OpenForTraining(start, request.Recompute);
+            return OpenForTraining(start, request.Recompute, preference);
         }
-        return start.Attention == AttentionReading.Gated
-            ? new OrtTrainingEngine(ortTraining, _model, ArtifactOptions.Of(request.Options, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute))
-            : throw new AdapterRefusedException("The engine ort-training trains gated attention alone", Folder, "concat", "gated", "leave --engine out");
+        ArtifactOptions options = ArtifactOptions.Of(request.Options, start.Attention, start.Layer, start.Parameters.Shape.TokenCount, request.Recompute);
+        return new OrtTrainingEngine(ortTraining, _model, options with { Preference = preference });
     }
 
     /// <summary>Opens plain ONNX Runtime.</summary>
-    public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null)
-    {
-        return new OnnxRuntimeEngine(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start));
-    }
+    public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null) =>
+        new(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start));
 
     public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);

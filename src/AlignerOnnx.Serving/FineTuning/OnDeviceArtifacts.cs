@@ -1,5 +1,4 @@
 using AlignerOnnx.Graph;
-using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Serving;
@@ -10,10 +9,10 @@ public static class OnDeviceArtifacts
     /// <summary>Writes the artifacts of a model.</summary>
     /// <param name="model">A model folder or an .onnx file.</param>
     /// <param name="destination">The folder to make; it must not exist, or be empty.</param>
-    /// <param name="options">What to train; tokens and start layer are those of the source where there is one.</param>
+    /// <param name="options">What to train; tokens, attention and start layer are those of the source where there is one.</param>
     /// <param name="from">An adapter folder, the folder of a stopped run, or a checkpoint of ONNX Runtime Training; null starts from nothing.</param>
     /// <param name="anyBase">Whether the source may be of another quantisation of the model.</param>
-    /// <returns>What was made, with the source's tokens and start layer.</returns>
+    /// <returns>What was made, with the source's tokens, attention and start layer.</returns>
     /// <exception cref="RefusedException">The model or the source cannot be used.</exception>
     /// <exception cref="IOException">The destination is taken, or the disk is full.</exception>
     public static ArtifactOptions Write(string model, string destination, ArtifactOptions options, string? from = null, bool anyBase = false)
@@ -21,11 +20,7 @@ public static class OnDeviceArtifacts
         if (from is not null)
         {
             AdapterStart start = AdapterStart.Read(new FrozenModel(model), from, anyBase);
-            if (start.Attention != AttentionReading.Gated)
-            {
-                throw new AdapterRefusedException("The artifacts train gated attention alone", from, "concat", "gated");
-            }
-            options = options with { Tokens = start.Parameters.Shape.TokenCount, StartLayer = start.Layer, Start = new OrtCheckpoint(start.Parameters, start.Optimizer) };
+            options = options with { Tokens = start.Parameters.Shape.TokenCount, Attention = start.Attention, StartLayer = start.Layer, Start = new OrtCheckpoint(start.Parameters, start.Optimizer) };
         }
         AdapterParameters written = TrainingArtifacts.Write(model, destination, options);
         return options with { Start = new OrtCheckpoint(written, options.Start?.Optimizer) };

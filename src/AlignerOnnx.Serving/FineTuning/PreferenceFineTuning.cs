@@ -16,7 +16,6 @@ public static class PreferenceFineTuning
     /// <exception cref="AlignerOnnx.Graph.RefusedException">Data, model, adapter or checkpoint cannot be used.</exception>
     /// <exception cref="TrainingDivergedException">Loss or gradient is not finite.</exception>
     /// <exception cref="PreferenceStalledException">After the first step all answers are still as probable as by the reference.</exception>
-    /// <exception cref="NotSupportedException">Another engine than plain ONNX Runtime is asked for.</exception>
     /// <exception cref="IOException">The output is taken, or a file cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static FineTuningReport Run(PreferenceRequest request, Action<DataReport>? readData = null, Action<string>? say = null, Action<TrainingProgress>? progress = null, CancellationToken cancellation = default)
@@ -24,11 +23,8 @@ public static class PreferenceFineTuning
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
         request.Preference.Check();
-        if (request.OrtTraining is not null)
-        {
-            throw new NotSupportedException("Preferences are not trained in ONNX Runtime Training: its artifacts hold the supervised loss. Leave --engine away.");
-        }
         AdapterSaving.RequireFree(request.Output);
+        using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
         PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
@@ -47,7 +43,7 @@ public static class PreferenceFineTuning
             Model = modelHash,
             Files = FileHashes.Of(
                 ("data", data.DataHash), ("eval", held?.DataHash), ("keep", keep?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
-            Options = RunOptions.Of(request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo" }),
+            Options = RunOptions.Of(request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
         });
         using ReferenceModel reference = new(model, modelHash, request.Reference, request.AnyBase);
         ReferencedPairs pairs = Referenced(encoded[0].Pairs);
@@ -55,7 +51,7 @@ public static class PreferenceFineTuning
         KeptRows? keptRows = kept is null ? null : new KeptRows(kept.Examples, Measured(kept.Examples));
         reference.Dispose();
 
-        using OnnxRuntimeEngine engine = model.OpenForTraining(start, request.Recompute, request.Preference.Loss);
+        using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining, request.Preference.Loss);
         Following following = new(progress);
         IEvaluation? evaluation = heldPairs is null ? null : new PreferenceEvaluation(heldPairs, request.Options, request.Preference, keptRows);
         TrainingResult result = run.Train(engine, new PreferenceObjective(pairs, request.Options, request.Preference, keptRows), start.Parameters, evaluation, following.Take, cancellation);

@@ -5,7 +5,7 @@ namespace AlignerOnnx.Training;
 
 /// <summary>
 /// c = a b or c += a b for a panel b of 32 columns, row by row one after the other: twelve lines of a at a time, whose sums stay in 24 registers of 512 bits.
-/// The lines that are left over are taken three and one at a time.
+/// The lines that are left over are taken three and one at a time. Without such registers <see cref="NarrowPanelProduct"/> computes the same.
 /// </summary>
 internal static unsafe class PanelProduct
 {
@@ -28,6 +28,11 @@ internal static unsafe class PanelProduct
     /// <param name="add">Whether to add to what c holds.</param>
     public static void Compute(float* a, long aStride, float* b, int depth, float* c, long cStride, long lines, bool add)
     {
+        if (!Vector512.IsHardwareAccelerated)
+        {
+            NarrowPanelProduct.Compute(a, aStride, b, depth, c, cStride, lines, add);
+            return;
+        }
         long line = 0;
         for (; line + LinesAtOnce <= lines; line += LinesAtOnce)
         {

@@ -58,11 +58,15 @@ internal readonly unsafe struct StoredWeight
     public void Dequantise(long row, long first, long count, float* output)
     {
         byte* elements = _elements + (row * Columns * _bits / 8);
-        for (long column = first; column < first + count; column += Step)
+        long last = first + count;
+        for (long column = first, block = first / BlockSize; column < last; block++)
         {
-            long block = column / BlockSize;
             float scale = _scales[(row * _blocks) + block];
-            Store(_bits == 4 ? Halves(elements + (column / 2)) : Vector128.Load(elements + column), output + column - first, ZeroPoint(row, block), scale);
+            int zeroPoint = ZeroPoint(row, block);
+            for (long end = Math.Min((block + 1) * BlockSize, last); column < end; column += Step)
+            {
+                Store(_bits == 4 ? Halves(elements + (column / 2)) : Vector128.Load(elements + column), output + column - first, zeroPoint, scale);
+            }
         }
     }
 

@@ -20,7 +20,4 @@ public static class ArtifactNames
     internal const string BufferSuffix = "_grad.accumulation.buffer";
 
     internal const string AccumulatedSuffix = "_grad.accumulation.out";
-
-    /// <summary>What is trained, in the order of the graphs' inputs.</summary>
-    internal static IReadOnlyList<string> Parameters { get; } = [GradientGraphNames.Tokens, GradientGraphNames.Gates];
 }

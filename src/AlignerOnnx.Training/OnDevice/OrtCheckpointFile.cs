@@ -1,11 +1,12 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.Training;
 
 /// <summary>
-/// Reads and writes the checkpoint of ONNX Runtime Training: a FlatBuffer with identifier ODTC and version 2. Tokens and gates are its only parameters, frozen weights stay
-/// in the graphs. Source: orttraining's checkpoint.fbs, onnxruntime 1.19.2.
+/// Reads and writes the checkpoint of ONNX Runtime Training: a FlatBuffer with identifier ODTC and version 2. Tokens and gates (of concat attention the tokens alone) are its only
+/// parameters, frozen weights stay in the graphs. Source: orttraining's checkpoint.fbs, onnxruntime 1.19.2.
 /// </summary>
 public static class OrtCheckpointFile
 {
@@ -14,6 +15,8 @@ public static class OrtCheckpointFile
     internal const int Float = 1;
     internal const string GroupName = "group0";
     internal const string FingerprintProperty = "aligner.base_fingerprint";
+    // Gates say it too, but not all adapters have them.
+    internal const string HeadsProperty = "aligner.num_heads";
 
     private const long MaximumBytes = 1L << 30;
     private const long MaximumParameters = 16;
@@ -27,16 +30,17 @@ public static class OrtCheckpointFile
         ArgumentNullException.ThrowIfNull(checkpoint);
         OrtCheckpointWriter writer = new();
         (AdapterParameters parameters, AdapterShape shape) = (checkpoint.Parameters, checkpoint.Parameters.Shape);
-        (string Name, float[] Data, long[] Shape)[] all =
-        [
-            (GradientGraphNames.Tokens, parameters.Tokens, [shape.TokenCount, shape.HiddenSize]),
-            (GradientGraphNames.Gates, parameters.Gates, [shape.AdaptedLayers, shape.HeadCount]),
-        ];
+        List<(string Name, float[] Data, long[] Shape)> all = [(GradientGraphNames.Tokens, parameters.Tokens, [shape.TokenCount, shape.HiddenSize])];
+        if (shape.GateValues > 0)
+        {
+            all.Add((GradientGraphNames.Gates, parameters.Gates, [shape.AdaptedLayers, shape.HeadCount]));
+        }
         int module = writer.ModuleState([.. all.Select(each => writer.Tensor(each.Name, each.Data, each.Shape))]);
         int? group = checkpoint.Optimizer is not AdamWState optimizer ? null : writer.OptimizerGroup(GroupName, optimizer.StepCount,
             [.. all.Select((each, i) => writer.ParameterState(each.Name,
                 writer.Tensor(Moments[0], Singles(optimizer.FirstMoments[i]), each.Shape), writer.Tensor(Moments[1], Singles(optimizer.SecondMoments[i]), each.Shape)))]);
-        int properties = writer.PropertyBag(checkpoint.BaseFingerprint is string fingerprint ? [(FingerprintProperty, fingerprint)] : []);
+        (string, string) heads = (HeadsProperty, shape.HeadCount.ToString(CultureInfo.InvariantCulture));
+        int properties = writer.PropertyBag(checkpoint.BaseFingerprint is string fingerprint ? [(FingerprintProperty, fingerprint), heads] : [heads]);
         return writer.Finish(module, group, properties);
     }
 
@@ -81,8 +85,8 @@ public static class OrtCheckpointFile
             FlatTable module = root.Table(1) ?? throw new FormatException("no parameters");
             Require(!module.Boolean(2), "names without values (a nominal checkpoint)");
             Require(!module.Boolean(3), "values in another file");
-            AdapterParameters parameters = ParametersOf(module.Tables(0, MaximumParameters));
-            return new OrtCheckpoint(parameters, OptimizerOf(root, parameters.Shape)) { BaseFingerprint = FingerprintOf(root) };
+            AdapterParameters parameters = ParametersOf(module.Tables(0, MaximumParameters), PropertyOf(root, HeadsProperty));
+            return new OrtCheckpoint(parameters, OptimizerOf(root, parameters.Shape)) { BaseFingerprint = PropertyOf(root, FingerprintProperty) };
         }
         catch (Exception damage) when (damage is FormatException or ArgumentException)
         {
@@ -90,9 +94,14 @@ public static class OrtCheckpointFile
         }
     }
 
-    private static AdapterParameters ParametersOf(IReadOnlyList<FlatTable> trainable)
+    private static AdapterParameters ParametersOf(IReadOnlyList<FlatTable> trainable, string? heads)
     {
         (float[] tokens, long[] tokenShape) = Floats(Single(trainable, GradientGraphNames.Tokens), GradientGraphNames.Tokens);
+        if (trainable.Count == 1 && int.TryParse(heads, NumberStyles.None, CultureInfo.InvariantCulture, out int headCount))
+        {
+            Require(tokenShape.Length == 2 && headCount is >= 1 and <= MaximumDimension, $"tokens of {tokenShape.Length} dimensions for {headCount} heads");
+            return new AdapterParameters(new AdapterShape((int)tokenShape[0], (int)tokenShape[1], 0, headCount), tokens, []);
+        }
         (float[] gates, long[] gateShape) = Floats(Single(trainable, GradientGraphNames.Gates), GradientGraphNames.Gates);
         Require(tokenShape.Length == 2 && gateShape.Length == 2, $"tokens of {tokenShape.Length} and gates of {gateShape.Length} dimensions");
         return new AdapterParameters(new AdapterShape((int)tokenShape[0], (int)tokenShape[1], (int)gateShape[0], (int)gateShape[1]), tokens, gates);
@@ -108,20 +117,20 @@ public static class OrtCheckpointFile
         }
         long step = group!.Int64(1);
         Require(step is >= 0 and <= int.MaxValue, $"step {step} of the optimizer");
-        IReadOnlyList<FlatTable>[] moments = [Single(states, GradientGraphNames.Tokens).Tables(1, 2), Single(states, GradientGraphNames.Gates).Tables(1, 2)];
-        int[] sizes = [shape.TokenValues, shape.GateValues];
-        return new AdamWState((int)step, MomentsOf(moments, sizes, Moments[0]), MomentsOf(moments, sizes, Moments[1]));
+        (IReadOnlyList<FlatTable> Moments, int Size)[] all = [.. new[] { (Name: GradientGraphNames.Tokens, Size: shape.TokenValues), (Name: GradientGraphNames.Gates, Size: shape.GateValues) }
+            .Select(each => (each.Size == 0 ? [] : Single(states, each.Name).Tables(1, 2), each.Size))];
+        return new AdamWState((int)step, MomentsOf(all, Moments[0]), MomentsOf(all, Moments[1]));
     }
 
-    private static double[][] MomentsOf(IReadOnlyList<FlatTable>[] moments, int[] sizes, string name) => [.. moments.Select((each, i) =>
+    private static double[][] MomentsOf((IReadOnlyList<FlatTable> Moments, int Size)[] all, string name) => [.. all.Select(each =>
     {
-        float[] values = Floats(Single(each, name), name).Data;
-        Require(values.Length == sizes[i] && values.All(float.IsFinite), $"{values.Length} numbers of {name} for {sizes[i]} parameters, or some that are not finite");
+        float[] values = each.Size == 0 ? [] : Floats(Single(each.Moments, name), name).Data;
+        Require(values.Length == each.Size && values.All(float.IsFinite), $"{values.Length} numbers of {name} for {each.Size} parameters, or some that are not finite");
         return Array.ConvertAll(values, value => (double)value);
     })];
 
-    private static string? FingerprintOf(FlatTable root) =>
-        root.Table(3)?.Tables(2, MaximumParameters).FirstOrDefault(each => each.Text(0) == FingerprintProperty)?.Text(1);
+    private static string? PropertyOf(FlatTable root, string name) =>
+        root.Table(3)?.Tables(2, MaximumParameters).FirstOrDefault(each => each.Text(0) == name)?.Text(1);
 
     private static FlatTable Single(IReadOnlyList<FlatTable> tables, string name) =>
         tables.FirstOrDefault(each => each.Text(0) == name) ?? throw new FormatException($"no '{name}' among [{string.Join(", ", tables.Select(each => each.Text(0)))}]");
@@ -148,6 +157,6 @@ public static class OrtCheckpointFile
     }
 
     private static CheckpointRefusedException Refused(string where, string found, Exception? inner = null) => new(
-        "the checkpoint of ONNX Runtime Training cannot be read", where, found, $"a file of `aligner train artifacts`, or one that the runtime saved in training from it: version {Version}, with {GradientGraphNames.Tokens} and {GradientGraphNames.Gates}",
+        "the checkpoint of ONNX Runtime Training cannot be read", where, found, $"a file of `aligner train artifacts`, or one that the runtime saved in training from it: version {Version}, with {GradientGraphNames.Tokens} and, of gated attention, {GradientGraphNames.Gates}",
         "name the checkpoint of an adapter", inner);
 }

@@ -54,9 +54,14 @@ public sealed class OrtTrainingEngine : IOptimizingEngine
     {
         ArgumentNullException.ThrowIfNull(batch);
         Load(parameters, cancellationToken);
-        float[][] outputs = _process.TrainStep(TensorData.Of(batch), _reset);
+        float[][] made = _process.TrainStep(TensorData.WithPairs(batch), _reset);
         _reset = false;
-        return new GradientResult(outputs[0][0], outputs[2], outputs[3], outputs[1]);
+        Dictionary<string, float[]> outputs = _options.TrainingOutputs.Zip(made).ToDictionary(pair => pair.First, pair => pair.Second);
+        return new GradientResult(
+            outputs[GradientGraphNames.Loss][0], outputs[GradientGraphNames.TokensGradient], outputs.GetValueOrDefault(GradientGraphNames.GatesGradient, []), outputs[GradientGraphNames.TargetLogProbabilities])
+        {
+            Rewards = outputs.GetValueOrDefault(GradientGraphNames.Rewards),
+        };
     }
 
     /// <inheritdoc/>

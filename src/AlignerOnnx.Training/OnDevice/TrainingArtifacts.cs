@@ -52,7 +52,7 @@ public static class TrainingArtifacts
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         OrtCheckpoint checkpoint = StartOf(Architecture.Of(sites, model.Path!), model.Path, options) with { BaseFingerprint = BaseFingerprint.Of(sites, options.StartLayer) };
         OnnxModel training = Graph(model, TrainingGraphKind.Gradient, options);
-        TrainingModelGraph.Apply(training.Graph, ArtifactNames.Parameters);
+        TrainingModelGraph.Apply(training.Graph, options.Parameters);
         OnnxModel evaluation = Graph(model, TrainingGraphKind.Evaluation, options);
         start = checkpoint.Parameters;
         dataFiles = options.Inline ? [] : [.. DataFiles(training).Union(DataFiles(evaluation))];
@@ -65,14 +65,23 @@ public static class TrainingArtifacts
         {
             throw new ModelRefusedException("The model has no such layer", where, $"start layer {options.StartLayer}", $"a layer from 0 to {architecture.Layers - 1}", "name an earlier start layer");
         }
-        AdapterShape shape = new(options.Tokens, architecture.HiddenSize, architecture.Layers - options.StartLayer, architecture.QueryHeads);
+        if (options.Attention == AttentionReading.Concat && options.StartLayer > 0)
+        {
+            throw new ModelRefusedException("Concat attention takes every layer", where, $"start layer {options.StartLayer}", "start layer 0", "leave the start layer out");
+        }
+        AdapterShape shape = new(options.Tokens, architecture.HiddenSize, options.Attention == AttentionReading.Concat ? 0 : architecture.Layers - options.StartLayer, architecture.QueryHeads);
         OrtCheckpoint start = options.Start ?? new OrtCheckpoint(AdapterParameters.Initial(shape, options.Seed));
         return start.Parameters.Shape == shape ? start
             : throw new AdapterRefusedException("The tokens and gates to start from do not fit the model", where, start.Parameters.Shape.ToString(), shape.ToString(), "start from an adapter of this model");
     }
 
-    private static OnnxModel Graph(OnnxModel model, TrainingGraphKind kind, ArtifactOptions options) =>
-        TrainingGraph.Build(model, kind, options.StartLayer, options.Tokens, new TrainingGraphOptions { Runtime = TrainingRuntime.OnnxRuntimeTraining, Recompute = options.Recompute });
+    private static OnnxModel Graph(OnnxModel model, TrainingGraphKind kind, ArtifactOptions options) => TrainingGraph.Build(model, kind, options.StartLayer, options.Tokens, new TrainingGraphOptions
+    {
+        Runtime = TrainingRuntime.OnnxRuntimeTraining,
+        Attention = options.Attention,
+        Preference = kind == TrainingGraphKind.Gradient ? options.Preference : null,
+        Recompute = options.Recompute,
+    });
 
     private static byte[] ToBytes(OnnxModel model, ArtifactOptions options) => options.Inline ? InlineWeights.ToBytes(model) : model.ToBytes();
 

@@ -10,7 +10,7 @@ internal static class EngineTraining
     /// <returns>The loss of each step before its update.</returns>
     public static double[] Run(OnnxModel model, AdapterParameters parameters, ArtifactOptions options, TrainingBatch[] batches)
     {
-        OnnxModel graph = TrainingGraph.Build(model, TrainingGraphKind.Gradient, options.StartLayer, options.Tokens);
+        OnnxModel graph = TrainingGraph.Build(model, TrainingGraphKind.Gradient, options.StartLayer, options.Tokens, new TrainingGraphOptions { Attention = options.Attention });
         using OnnxRuntimeEngine engine = new(graph.ToBytes(), Path.GetDirectoryName(model.Path!)!);
         AdamW optimizer = new(options.Optimizer, parameters.Tokens, parameters.Gates);
         double[] losses = new double[options.Steps];

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.TestMaterial;
 
 namespace AlignerOnnx.Training.Tests.OnDevice;
@@ -20,10 +21,12 @@ public sealed class OrtTrainingSessionTests
     [TestMethod]
     [DataRow("pocket", 1, 50)]
     [DataRow("pocket", 3, 50)]
+    [DataRow("pocket", 3, 50, AttentionReading.Concat)]
     [DataRow("ref-qwen2", 2, 50)]
+    [DataRow("ref-qwen2", 2, 50, AttentionReading.Concat)]
     [DataRow("smollm2", 1, 8)]
     [Timeout(3_600_000)]
-    public void Losses_OfBothEngines_Agree(string name, int tokens, int steps)
+    public void Losses_OfBothEngines_Agree(string name, int tokens, int steps, AttentionReading attention = AttentionReading.Gated)
     {
         string library = Material.OrtTrainingLibrary();
         string model = name switch
@@ -36,6 +39,8 @@ public sealed class OrtTrainingSessionTests
         ArtifactOptions options = new()
         {
             Tokens = tokens,
+            Attention = attention,
+            StartLayer = attention == AttentionReading.Concat ? 0 : 2,
             Steps = steps,
             Schedule = new LearningRateSchedule(LearningRateShape.Cosine, 0.02, 5, steps),
             MaximumGradientNorm = 0.05,
@@ -56,17 +61,19 @@ public sealed class OrtTrainingSessionTests
             Assert.AreEqual(expected[step], loss, 1e-4, $"step {step}");
             largest = Math.Max(largest, Math.Abs(expected[step] - loss));
         }
-        TestContext.WriteLine($"{name}, {tokens} tokens, {steps} steps: losses differ by at most {largest:E2}");
+        TestContext.WriteLine($"{name}, {attention}, {tokens} tokens, {steps} steps: losses differ by at most {largest:E2}");
         float[] trained = session.ReadParameters();
         Closeness.AssertClose(start.Tokens, trained.AsSpan(0, start.Tokens.Length), 5e-3, "tokens");
         Assert.IsLessThan(expected[0], expected[^1]);
     }
 
     [TestMethod]
-    public void SaveCheckpoint_OfARunInTheMiddle_ContinuesAsIfItHadNotEnded()
+    [DataRow(AttentionReading.Gated, 2)]
+    [DataRow(AttentionReading.Concat, 0)]
+    public void SaveCheckpoint_OfARunInTheMiddle_ContinuesAsIfItHadNotEnded(AttentionReading attention, int startLayer)
     {
         string library = Material.OrtTrainingLibrary();
-        ArtifactOptions options = new() { Steps = 10, Schedule = new LearningRateSchedule(LearningRateShape.Linear, 0.02, 2, 10) };
+        ArtifactOptions options = new() { Attention = attention, StartLayer = startLayer, Steps = 10, Schedule = new LearningRateSchedule(LearningRateShape.Linear, 0.02, 2, 10) };
         ArtifactSet artifacts = TrainingArtifacts.Make(ModelLoader.Load(Material.Pocket()), options);
         using OrtTrainingSession whole = new(library, artifacts, threads: 1);
         string saved = Path.Combine(_folder, "saved");
