@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using AlignerOnnx.Graph;
 using Microsoft.ML.OnnxRuntimeGenAI;
 
@@ -34,6 +33,7 @@ public sealed class ChatModel : IDisposable
         _config = GenAIConfig.Read(Folder);
         OnnxModel model = ModelLoader.Load(_config.DecoderPath);
         Slots = ModelSlots.Of(model);
+        TemplateTakesTools = ChatTemplate.TakesTools(Folder);
         GenAIRuntime.EnsureReady();
         (BatchEngine? batch, NativeModel? native, BatchingObstacle) = options.Batching ? BatchEngine.Open(Folder, _config, model, Slots, options) : (null, null, "it was not asked for");
         _native = native ?? new NativeModel(Folder);
@@ -55,6 +55,9 @@ public sealed class ChatModel : IDisposable
     /// <summary>The inputs that an adapter may set; empty for a model that is not patched.</summary>
     public IReadOnlyList<Slot> Slots { get; }
 
+    /// <summary>Whether the model's chat template takes tools, calls of them and their results.</summary>
+    public bool TemplateTakesTools { get; }
+
     /// <summary>The names of the loaded adapters.</summary>
     public IReadOnlyList<string> Adapters => _engine.Adapters;
 
@@ -64,14 +67,15 @@ public sealed class ChatModel : IDisposable
     /// <summary>Turns a conversation into prompt text with the model's own chat template.</summary>
     /// <param name="turns">The messages, oldest first.</param>
     /// <param name="addGenerationPrompt">Whether to end with the words that open the model's answer; true for generation.</param>
+    /// <param name="tools">The tools that may be called, a JSON list in OpenAI's form; null for none. Templates that take no tools leave them out.</param>
     /// <exception cref="ArgumentException">The template does not take these turns; the message says why.</exception>
-    public string ApplyChatTemplate(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt = true)
+    public string ApplyChatTemplate(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt = true, string? tools = null)
     {
         ArgumentNullException.ThrowIfNull(turns);
-        string messages = MessagesJson(turns);
+        string messages = ChatTemplate.Messages(turns);
         try
         {
-            return WithTokenizer(t => t.ApplyChatTemplate(null, messages, null, addGenerationPrompt));
+            return WithTokenizer(t => t.ApplyChatTemplate(null, messages, tools, addGenerationPrompt));
         }
         catch (OnnxRuntimeGenAIException e)
         {
@@ -214,23 +218,5 @@ public sealed class ChatModel : IDisposable
             }
         });
         return result;
-    }
-
-    private static string MessagesJson(IReadOnlyList<ChatTurn> turns)
-    {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter writer = new(stream))
-        {
-            writer.WriteStartArray();
-            foreach (ChatTurn turn in turns)
-            {
-                writer.WriteStartObject();
-                writer.WriteString("role", turn.Role);
-                writer.WriteString("content", turn.Content);
-                writer.WriteEndObject();
-            }
-            writer.WriteEndArray();
-        }
-        return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
 }

@@ -1,6 +1,19 @@
 namespace AlignerOnnx.GenAI;
 
 /// <summary>One message of a conversation.</summary>
-/// <param name="Role">Who speaks, in the words of the model's chat template: <c>system</c>, <c>user</c> or <c>assistant</c>.</param>
+/// <param name="Role">Who speaks, in the words of the model's chat template: <c>system</c>, <c>user</c> or <c>assistant</c>; <c>tool</c> where it knows that.</param>
 /// <param name="Content">What is said.</param>
-public sealed record ChatTurn(string Role, string Content);
+public sealed record ChatTurn(string Role, string Content)
+{
+    /// <summary>Functions that the assistant called; only for templates that take tools (<see cref="ChatModel.TemplateTakesTools"/>).</summary>
+    public IReadOnlyList<FunctionCall> Calls { get; init; } = [];
+
+    /// <summary>The call whose result this is, in a turn of the role <c>tool</c>; else null.</summary>
+    public FunctionCall? ResultOf { get; init; }
+}
+
+/// <summary>A function that a model called.</summary>
+/// <param name="Id">What results refer to.</param>
+/// <param name="Name">The function.</param>
+/// <param name="Arguments">Its arguments, JSON as text.</param>
+public sealed record FunctionCall(string Id, string Name, string Arguments);

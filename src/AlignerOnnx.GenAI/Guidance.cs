@@ -16,7 +16,10 @@ public sealed record Guidance(GuidanceKind Kind, string Text)
         _ => "lark_grammar",
     };
 
-    /// <summary>The form as GenAI gets it. JSON is asked for without white space between its parts: free white space invites small models to write nothing else.</summary>
+    /// <summary>The settings <c>x-guidance</c> of a JSON schema without white space between the parts of a value: free white space invites small models to write nothing else.</summary>
+    public static JsonObject CompactJson() => new() { ["whitespace_flexible"] = false, ["item_separator"] = ", ", ["key_separator"] = ": " };
+
+    /// <summary>The form as GenAI gets it: JSON is asked for compactly.</summary>
     internal string NativeText()
     {
         if (Kind != GuidanceKind.JsonSchema)
@@ -29,7 +32,7 @@ public sealed record Guidance(GuidanceKind Kind, string Text)
             {
                 return Text;
             }
-            schema["x-guidance"] = new JsonObject { ["whitespace_flexible"] = false, ["item_separator"] = ", ", ["key_separator"] = ": " };
+            schema["x-guidance"] = CompactJson();
             return schema.ToJsonString();
         }
         catch (Exception e) when (e is JsonException or ArgumentException)

@@ -115,46 +115,6 @@ public sealed class OpenAIClientTests
     }
 
     [TestMethod]
-    public async Task Complete_Tools_CallsOneOfTheFunctions()
-    {
-        ChatTool weather = ChatTool.CreateFunctionTool("weather", "The weather of a place.", BinaryData.FromString("""{"type":"object","properties":{"place":{"enum":["Paris","Rome"]}},"required":["place"],"additionalProperties":false}"""));
-        ChatTool time = ChatTool.CreateFunctionTool("time");
-        foreach ((ChatToolChoice choice, string[] allowed) in new[] { (ChatToolChoice.CreateRequiredChoice(), new[] { "weather", "time" }), (ChatToolChoice.CreateFunctionChoice("weather"), ["weather"]) })
-        {
-            ChatCompletionOptions options = new() { ToolChoice = choice, MaxOutputTokenCount = 100, Temperature = 0 };
-            options.Tools.Add(weather);
-            options.Tools.Add(time);
-            ChatCompletion completion = await s_server.Chat().CompleteChatAsync([new UserChatMessage("How is the weather in Rome?")], options);
-            // Free arguments may take a small model longer than it has; those of weather are bounded.
-            if (allowed.Length > 1 && completion.FinishReason == ChatFinishReason.Length)
-            {
-                continue;
-            }
-            Assert.AreEqual(ChatFinishReason.ToolCalls, completion.FinishReason);
-            ChatToolCall call = completion.ToolCalls.Single();
-            Assert.Contains(call.FunctionName, allowed);
-            JsonElement arguments = JsonDocument.Parse(call.FunctionArguments.ToString()).RootElement;
-            Assert.IsTrue(call.FunctionName != "weather" || arguments.GetProperty("place").GetString() is "Paris" or "Rome");
-            StringBuilder streamed = new();
-            await foreach (StreamingChatCompletionUpdate update in s_server.Chat().CompleteChatStreamingAsync([new UserChatMessage("How is the weather in Rome?")], options))
-            {
-                streamed.Append(string.Concat(update.ToolCallUpdates.Select(part => part.FunctionArgumentsUpdate.ToString())));
-            }
-            Assert.AreEqual(call.FunctionArguments.ToString(), streamed.ToString());
-        }
-    }
-
-    [TestMethod]
-    public async Task Complete_ToolsByTheModelsOwnChoice_IsRefusedAndSaysWhatWorks()
-    {
-        ChatCompletionOptions options = new();
-        options.Tools.Add(ChatTool.CreateFunctionTool("time"));
-        ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], options));
-        Assert.AreEqual(400, e.Status);
-        StringAssert.Contains(e.Message, "required");
-    }
-
-    [TestMethod]
     public async Task Complete_Logprobs_AreOfEachTokenAndStreamedAlike()
     {
         ChatCompletionOptions options = new() { IncludeLogProbabilities = true, TopLogProbabilityCount = 3, MaxOutputTokenCount = 6 };
@@ -196,6 +156,28 @@ public sealed class OpenAIClientTests
     }
 
     [TestMethod]
+    [DataRow("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]")]
+    [DataRow("/v1/completions", "\"prompt\":\"Hi\"")]
+    public async Task Stream_SeveralChoices_GrowTogetherAndSayWhatTheySayAsAWhole(string path, string prompt)
+    {
+        // Float32, since rows of a batch are the same whatever their number only there. No answer may end by itself: long ones end after the others have begun, unless they wait for each other.
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { ModelFolder = AlignerOnnx.TestMaterial.Material.Pocket("model-fp32") });
+        using AlignerOnnx.GenAI.ChatModel model = new(RunningServer.Pocket.ModelFolder);
+        string request = $"{{\"model\":\"pocket\",\"n\":3,\"temperature\":1.5,\"seed\":4,\"max_tokens\":200,\"logit_bias\":{{\"{model.EndOfTextId}\":-100,\"{model.Encode("<|end|>").Single()}\":-100}},{prompt}";
+        using HttpResponseMessage whole = await server.PostAsync($"{request}}}", path: path);
+        string[] expected = [.. JsonDocument.Parse(await whole.Content.ReadAsStringAsync()).RootElement.GetProperty("choices").EnumerateArray().Select(TextOf)];
+        using HttpResponseMessage streamed = await server.PostAsync($"{request},\"stream\":true}}", path: path);
+        JsonElement[] events = [.. (await streamed.Content.ReadAsStringAsync()).Split('\n').Where(line => line.StartsWith("data: {", StringComparison.Ordinal)).Select(line => JsonElement.Parse(line["data: ".Length..]).GetProperty("choices")[0])];
+
+        for (int choice = 0; choice < expected.Length; choice++)
+        {
+            Assert.AreEqual(expected[choice], string.Concat(events.Where(each => each.GetProperty("index").GetInt32() == choice).Select(TextOf)));
+        }
+        IEnumerable<JsonElement> beforeAnyEnd = events.TakeWhile(each => each.GetProperty("finish_reason").ValueKind == JsonValueKind.Null);
+        CollectionAssert.AreEquivalent(new[] { 0, 1, 2 }, beforeAnyEnd.Where(each => TextOf(each).Length > 0).Select(each => each.GetProperty("index").GetInt32()).Distinct().ToArray());
+    }
+
+    [TestMethod]
     [DataRow("\"The pig lives in a\"", 1)]
     [DataRow("[\"The pig\",\"The cow\"]", 2)]
     [DataRow("[5,6,7]", 1)]
@@ -228,6 +210,12 @@ public sealed class OpenAIClientTests
         JsonElement error = await RefusalTests.ErrorOf(response, System.Net.HttpStatusCode.BadRequest);
         Assert.AreEqual(param, error.GetProperty("param").GetString());
     }
+
+    /// <summary>The text of a choice, in whichever of the API's shapes it is.</summary>
+    private static string TextOf(JsonElement choice) =>
+        choice.TryGetProperty("text", out JsonElement text) ? text.GetString()!
+        : (choice.TryGetProperty("delta", out JsonElement said) || choice.TryGetProperty("message", out said)) && said.TryGetProperty("content", out JsonElement content) ? content.GetString() ?? ""
+        : "";
 
     private static async Task<JsonElement> CompleteAsync(string body)
     {

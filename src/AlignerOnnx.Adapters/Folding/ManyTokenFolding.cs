@@ -24,11 +24,12 @@ public static class ManyTokenFolding
         int layer = sites[0].KeyValueHeads * tokens * sites[0].HeadSize;
         Folded folded = new(new float[sites.Count * layer], new float[sites.Count * layer], new float[sites.Count * sites[0].QueryHeads]);
         adapter.Gates.Span.CopyTo(folded.Gates.AsSpan(start * sites[0].QueryHeads));
+        using TensorReader reader = new();
         Parallel.For(start, sites.Count, number =>
         {
             AttentionSite site = sites[number];
-            (double[] keyRows, double[] keyBias) = ProjectionWeights.Merge(site.Key);
-            (double[] valueRows, double[] valueBias) = ProjectionWeights.Merge(site.Value);
+            (double[] keyRows, double[] keyBias) = ProjectionWeights.Merge(reader, site.Key);
+            (double[] valueRows, double[] valueBias) = ProjectionWeights.Merge(reader, site.Value);
             for (int token = 0; token < tokens; token++)
             {
                 double[] p = new double[site.HiddenSize];

@@ -28,21 +28,22 @@ public static class OneTokenFolding
                 $"a token of {architecture.HiddenSize} and {Math.Max(adapted, 0)} x {architecture.QueryHeads} gates", "use the model that the adapter was trained for");
         }
         float[] folded = new float[sites.Count * architecture.HiddenSize];
+        using TensorReader reader = new();
         Parallel.For(startLayer, sites.Count, layer =>
         {
             ReadOnlySpan<float> row = gates.Span.Slice((layer - startLayer) * architecture.QueryHeads, architecture.QueryHeads);
-            FoldLayer(sites[layer], token.Span, row, folded.AsSpan(layer * architecture.HiddenSize, architecture.HiddenSize));
+            FoldLayer(reader, sites[layer], token.Span, row, folded.AsSpan(layer * architecture.HiddenSize, architecture.HiddenSize));
         });
         return folded;
     }
 
-    private static void FoldLayer(AttentionSite site, ReadOnlySpan<float> token, ReadOnlySpan<float> gates, Span<float> folded)
+    private static void FoldLayer(TensorReader reader, AttentionSite site, ReadOnlySpan<float> token, ReadOnlySpan<float> gates, Span<float> folded)
     {
         double[] p = new double[token.Length];
         TensorPrimitives.ConvertChecked(token, p);
-        double[] value = ProjectionWeights.Apply(site.Value, p, withBias: true);
+        double[] value = ProjectionWeights.Apply(reader, site.Value, p, withBias: true);
         double[] gated = Gated(site, value, gates);
-        double[] result = ProjectionWeights.Apply(new ProjectionSlice(site.Output, 0, site.Output.OutputSize), gated, withBias: false);
+        double[] result = ProjectionWeights.Apply(reader, new ProjectionSlice(site.Output, 0, site.Output.OutputSize), gated, withBias: false);
         TensorPrimitives.ConvertTruncating<double, float>(result, folded);
     }
 

@@ -8,18 +8,19 @@ namespace AlignerOnnx.Adapters;
 internal static class ProjectionWeights
 {
     /// <summary>Applies the part of a projection to one vector: W x + bias, with its constant LoRA.</summary>
+    /// <param name="reader">Reads the weight.</param>
     /// <param name="slice">The part.</param>
     /// <param name="vector">x, [input size].</param>
     /// <param name="withBias">Whether biases are added.</param>
-    public static double[] Apply(ProjectionSlice slice, double[] vector, bool withBias)
+    public static double[] Apply(TensorReader reader, ProjectionSlice slice, double[] vector, bool withBias)
     {
         double[] product = slice.Projection.Matrix is { } matrix
             ? Multiply(ReadMatrix(slice, matrix), vector)
-            : QuantisedRows.Multiply(QuantisedWeight.Of(slice.Projection.Node), Rows(slice), vector);
+            : QuantisedRows.Multiply(reader, QuantisedWeight.Of(slice.Projection.Node), Rows(slice), vector);
         foreach (LowRankUpdate update in slice.Projection.Updates)
         {
-            double[] low = Apply(new ProjectionSlice(update.Down, 0, update.Down.OutputSize), vector, withBias);
-            double[] high = Apply(slice with { Projection = update.Up, LateBias = null }, low, withBias);
+            double[] low = Apply(reader, new ProjectionSlice(update.Down, 0, update.Down.OutputSize), vector, withBias);
+            double[] high = Apply(reader, slice with { Projection = update.Up, LateBias = null }, low, withBias);
             TensorPrimitives.MultiplyAdd(high, update.Factor, product, product);
         }
         if (withBias)
@@ -30,13 +31,13 @@ internal static class ProjectionWeights
     }
 
     /// <summary>Rows of the weight and the bias of a part, with its constant LoRA merged into them: W + factor B A, for projections that many vectors pass.</summary>
-    public static (double[] Rows, double[] Bias) Merge(ProjectionSlice slice)
+    public static (double[] Rows, double[] Bias) Merge(TensorReader reader, ProjectionSlice slice)
     {
-        (double[] rows, double[] bias) = (ReadRows(slice), ReadBias(slice));
+        (double[] rows, double[] bias) = (ReadRows(reader, slice), ReadBias(slice));
         foreach (LowRankUpdate update in slice.Projection.Updates)
         {
-            (double[] down, double[] downBias) = Merge(new ProjectionSlice(update.Down, 0, update.Down.OutputSize));
-            (double[] up, double[] upBias) = Merge(slice with { Projection = update.Up, LateBias = null });
+            (double[] down, double[] downBias) = Merge(reader, new ProjectionSlice(update.Down, 0, update.Down.OutputSize));
+            (double[] up, double[] upBias) = Merge(reader, slice with { Projection = update.Up, LateBias = null });
             (int rank, int inputs) = (downBias.Length, rows.Length / bias.Length);
             for (int output = 0; output < bias.Length; output++)
             {
@@ -54,10 +55,11 @@ internal static class ProjectionWeights
     }
 
     /// <summary>Rows of the weight, one for each output element: [count, input size] row-major.</summary>
+    /// <param name="reader">Reads them.</param>
     /// <param name="slice">The part of the projection's output whose rows are wanted.</param>
-    public static double[] ReadRows(ProjectionSlice slice) => slice.Projection.Matrix is { } matrix
+    public static double[] ReadRows(TensorReader reader, ProjectionSlice slice) => slice.Projection.Matrix is { } matrix
         ? ReadMatrix(slice, matrix)
-        : QuantisedRows.Read(QuantisedWeight.Of(slice.Projection.Node), Rows(slice));
+        : QuantisedRows.Read(reader, QuantisedWeight.Of(slice.Projection.Node), Rows(slice));
 
     /// <summary>The bias of the part, that of the whole projection and that of the part alone; zeros where there is none.</summary>
     public static double[] ReadBias(ProjectionSlice slice)

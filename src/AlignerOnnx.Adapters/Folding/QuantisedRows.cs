@@ -4,111 +4,76 @@ using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Adapters;
 
-/// <summary>De-quantises rows of a MatMulNBits weight: (element - zero point) * scale of the element's block.</summary>
+/// <summary>
+/// De-quantises rows of a MatMulNBits weight: (element - zero point) * scale of the element's block, rounded to float32 as the runtime rounds it: that is the weight the
+/// model computes with.
+/// </summary>
 internal static class QuantisedRows
 {
     /// <summary>The rows, [rows, K].</summary>
-    public static double[] Read(QuantisedWeight weight, long[] rows)
+    public static double[] Read(TensorReader reader, QuantisedWeight weight, long[] rows)
     {
-        Action<long, double[], int> read = Reader(weight);
+        using QuantisedPart part = QuantisedPart.Read(reader, weight, rows);
+        int[] blocks = Blocks(weight);
         int columns = (int)weight.Columns;
         double[] numbers = new double[checked(rows.Length * columns)];
         for (int i = 0; i < rows.Length; i++)
         {
-            read(rows[i], numbers, i * columns);
+            ReadRow(part, rows[i], blocks, numbers.AsSpan(i * columns, columns));
         }
         return numbers;
     }
 
-    /// <summary>The rows times a vector [K]; one row at a time is in memory.</summary>
-    public static double[] Multiply(QuantisedWeight weight, long[] rows, double[] vector)
+    /// <summary>The rows times a vector [K].</summary>
+    public static double[] Multiply(TensorReader reader, QuantisedWeight weight, long[] rows, double[] vector)
     {
-        Action<long, double[], int> read = Reader(weight);
-        double[] row = new double[weight.Columns];
-        double[] product = new double[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            read(rows[i], row, 0);
-            product[i] = TensorPrimitives.Dot<double>(row, vector);
-        }
-        return product;
+        using QuantisedPart part = QuantisedPart.Read(reader, weight, rows);
+        return weight is { Bits: 4, BlockOfColumn: null } && weight.BlockSize % NibbleVector.Group == 0
+            ? MultiplyNibbles(part, rows, vector)
+            : MultiplyAny(part, rows, vector);
     }
 
-    /// <summary>Writes a row to a place. The product is rounded to float32 as the runtime rounds it: that is the weight the model computes with.</summary>
-    private static Action<long, double[], int> Reader(QuantisedWeight weight)
+    /// <summary>The common form, fast.</summary>
+    private static double[] MultiplyNibbles(QuantisedPart part, long[] rows, double[] vector)
     {
-        byte[] elements = Constants.Of(weight.Elements)!.ReadBytes();
-        float[] scales = Constants.Of(weight.Scales)!.ReadSingles();
-        Func<long, long, float> zeroPoint = ZeroPoints(weight);
-        if (weight is { Bits: 4, BlockOfColumn: null })
-        {
-            return (row, numbers, place) => ReadNibbles(weight, row, elements, scales, zeroPoint, numbers.AsSpan(place, (int)weight.Columns));
-        }
-        long[] blocks = Blocks(weight);
-        return (row, numbers, place) =>
-        {
-            long start = row * weight.PaddedColumns * weight.Bits / 8;
-            for (int column = 0; column < weight.Columns; column++)
-            {
-                long block = blocks[column];
-                numbers[place + column] = (Element(elements, weight.Bits, start, column) - zeroPoint(row, block)) * scales[(row * weight.BlocksPerRow) + block];
-            }
-        };
+        NibbleVector ordered = new(vector, (int)part.Weight.PaddedColumns);
+        return Array.ConvertAll(rows, row => ordered.Dot(part.Elements(row), part.Scales(row), part.ZeroPoints(row)));
     }
 
-    /// <summary>The common form, fast: a block has 16 numbers, and each byte names two of them.</summary>
-    private static void ReadNibbles(QuantisedWeight weight, long row, byte[] elements, float[] scales, Func<long, long, float> zeroPoint, Span<double> target)
+    private static double[] MultiplyAny(QuantisedPart part, long[] rows, double[] vector)
     {
-        Span<double> numbers = stackalloc double[16];
-        int size = (int)weight.BlockSize;
-        for (int block = 0; block < weight.BlocksPerRow; block++)
+        int[] blocks = Blocks(part.Weight);
+        double[] numbers = new double[vector.Length];
+        return Array.ConvertAll(rows, row =>
         {
-            (float zero, float scale) = (zeroPoint(row, block), scales[(row * weight.BlocksPerRow) + block]);
-            for (int number = 0; number < numbers.Length; number++)
-            {
-                numbers[number] = (number - zero) * scale;
-            }
-            Span<double> part = target[(block * size)..Math.Min((block + 1) * size, target.Length)];
-            ReadOnlySpan<byte> packed = elements.AsSpan((int)(((row * weight.PaddedColumns) + (block * size)) / 2), (part.Length + 1) / 2);
-            for (int column = 0; column < part.Length; column++)
-            {
-                part[column] = numbers[column % 2 == 0 ? packed[column >> 1] & 15 : packed[column >> 1] >> 4];
-            }
+            ReadRow(part, row, blocks, numbers);
+            return TensorPrimitives.Dot<double>(numbers, vector);
+        });
+    }
+
+    private static void ReadRow(QuantisedPart part, long row, int[] blocks, Span<double> numbers)
+    {
+        ReadOnlySpan<byte> elements = part.Elements(row);
+        ReadOnlySpan<float> scales = part.Scales(row);
+        ReadOnlySpan<float> zeroPoints = part.ZeroPoints(row);
+        int bits = part.Weight.Bits;
+        for (int column = 0; column < numbers.Length; column++)
+        {
+            int block = blocks[column];
+            numbers[column] = (QuantisedPart.Element(elements, bits, column) - zeroPoints[block]) * scales[block];
         }
     }
 
-    private static long[] Blocks(QuantisedWeight weight)
+    /// <summary>The block of each column.</summary>
+    private static int[] Blocks(QuantisedWeight weight)
     {
         if (weight.BlockOfColumn is null)
         {
-            return [.. Enumerable.Range(0, (int)weight.Columns).Select(column => column / weight.BlockSize)];
+            return [.. Enumerable.Range(0, (int)weight.Columns).Select(column => column / (int)weight.BlockSize)];
         }
         long[] blocks = Constants.Of(weight.BlockOfColumn)!.ReadInt64s();
         return Array.FindIndex(blocks, block => block < 0 || block >= weight.BlocksPerRow) is var wrong && wrong < 0
-            ? blocks
+            ? Array.ConvertAll(blocks, block => (int)block)
             : throw new ModelRefusedException("A group index points outside the blocks", $"{weight.Node}, element {wrong}", $"{blocks[wrong]}", $"0 to {weight.BlocksPerRow - 1}", "export the model again");
-    }
-
-    private static Func<long, long, float> ZeroPoints(QuantisedWeight weight)
-    {
-        if (weight.ZeroPoints is null)
-        {
-            float middle = 1 << (weight.Bits - 1);
-            return (_, _) => middle;
-        }
-        if (weight.HasNumericZeroPoints)
-        {
-            float[] numbers = Constants.Of(weight.ZeroPoints)!.ReadSingles();
-            return (row, block) => numbers[(row * weight.BlocksPerRow) + block];
-        }
-        byte[] packed = Constants.Of(weight.ZeroPoints)!.ReadBytes();
-        return (row, block) => Element(packed, weight.Bits, row * weight.ZeroPointBytesPerRow, block);
-    }
-
-    /// <summary>Elements stand in bytes with the low bits first.</summary>
-    private static int Element(byte[] bytes, int bits, long rowStart, long index)
-    {
-        int perByte = 8 / bits;
-        return (bytes[rowStart + (index / perByte)] >> (int)(bits * (index % perByte))) & ((1 << bits) - 1);
     }
 }

@@ -6,9 +6,10 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner bench</c>: paired ratios with a control, the only figures that a noisy machine gives.</summary>
 internal sealed class BenchCommand : Command
 {
-    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, a training step against a forward pass, or ways to serve many clients.")
+    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, compiling an adapter, a training step against a forward pass, or ways to serve many clients.")
     {
         Subcommands.Add(new DecodeCommand());
+        Subcommands.Add(new BenchCompileCommand());
         Subcommands.Add(new BenchTrainingCommand());
         Subcommands.Add(new BenchServingCommand());
     }

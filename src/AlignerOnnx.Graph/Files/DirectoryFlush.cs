@@ -3,11 +3,12 @@ using System.Runtime.InteropServices;
 namespace AlignerOnnx.Graph;
 
 /// <summary>Puts a folder's entries on disk: without it a rename can be lost when the power fails, though the file itself was flushed. .NET has no call for it.</summary>
-internal static partial class DirectoryFlush
+public static partial class DirectoryFlush
 {
     private const int ReadOnly = 0;
 
     /// <summary>Flushes one folder; does nothing on Windows, which writes renames through its journal, and where a file system knows no such flush.</summary>
+    /// <param name="folder">The folder.</param>
     public static void Flush(string folder)
     {
         if (OperatingSystem.IsWindows())

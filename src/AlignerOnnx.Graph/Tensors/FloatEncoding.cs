@@ -19,6 +19,16 @@ public static class FloatEncoding
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16."),
     };
 
+    /// <summary>Widens the raw bytes of float16 or bfloat16 numbers to float32, which holds each exactly.</summary>
+    internal static void Widen(ReadOnlySpan<byte> bytes, DataType type, Span<float> numbers)
+    {
+        ReadOnlySpan<ushort> bits = MemoryMarshal.Cast<byte, ushort>(bytes);
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            numbers[i] = type == DataType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits[i]) : BitConverter.UInt32BitsToSingle((uint)bits[i] << 16);
+        }
+    }
+
     private static ushort UpperHalf(float number)
     {
         uint bits = BitConverter.SingleToUInt32Bits(number);

@@ -74,14 +74,15 @@ public sealed class Tensor
     /// <exception cref="ModelRefusedException">The tensor has another element type.</exception>
     public float[] ReadSingles()
     {
+        RequireFloat();
         byte[] bytes = ReadBytes();
-        return ElementType switch
+        if (ElementType == DataType.Float)
         {
-            DataType.Float => MemoryMarshal.Cast<byte, float>(bytes).ToArray(),
-            DataType.Float16 => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(bytes).ToArray(), half => (float)half),
-            DataType.Bfloat16 => Array.ConvertAll(MemoryMarshal.Cast<byte, ushort>(bytes).ToArray(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
-            _ => throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16"),
-        };
+            return MemoryMarshal.Cast<byte, float>(bytes).ToArray();
+        }
+        float[] numbers = new float[bytes.Length / 2];
+        FloatEncoding.Widen(bytes, ElementType, numbers);
+        return numbers;
     }
 
     /// <summary>Reads a tensor of int64 or int32 as int64.</summary>
@@ -92,6 +93,14 @@ public sealed class Tensor
         DataType.Int32 => Array.ConvertAll(MemoryMarshal.Cast<byte, int>(ReadBytes()).ToArray(), number => (long)number),
         _ => throw new ModelRefusedException("A tensor is not of integers", $"initializer '{Proto.Name}'", ElementType.ToString(), "int64 or int32"),
     };
+
+    internal void RequireFloat()
+    {
+        if (ElementType is not (DataType.Float or DataType.Float16 or DataType.Bfloat16))
+        {
+            throw new ModelRefusedException("A tensor is not of floating point", $"initializer '{Proto.Name}'", ElementType.ToString(), "float32, float16 or bfloat16");
+        }
+    }
 
     /// <summary>Makes a float32 tensor that is stored inside the model.</summary>
     public static TensorProto Of(string name, ReadOnlySpan<float> data, params ReadOnlySpan<long> shape) => Inline(name, DataType.Float, MemoryMarshal.AsBytes(data), shape);

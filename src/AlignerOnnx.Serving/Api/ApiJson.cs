@@ -8,6 +8,7 @@ namespace AlignerOnnx.Serving;
     NumberHandling = JsonNumberHandling.Strict, MaxDepth = 32)]
 [JsonSerializable(typeof(ChatCompletionRequest))]
 [JsonSerializable(typeof(ToolFunction))]
+[JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(CompletionRequest))]
 [JsonSerializable(typeof(Completion))]
 [JsonSerializable(typeof(ChatCompletion))]

@@ -61,7 +61,7 @@ internal sealed record ChatCompletionRequest : GenerationBody
 
     public IReadOnlyList<ToolDefinition>? Tools { get; init; }
 
-    /// <summary><c>required</c>, <c>none</c>, or an object that names a function.</summary>
+    /// <summary><c>auto</c>, <c>required</c>, <c>none</c>, or an object that names a function.</summary>
     public JsonElement? ToolChoice { get; init; }
 }
 
@@ -96,6 +96,29 @@ internal sealed record RequestMessage
 
     /// <summary>A string, or a list of parts of which the text ones are taken.</summary>
     public JsonElement? Content { get; init; }
+
+    /// <summary>Functions that the assistant called.</summary>
+    public IReadOnlyList<RequestToolCall>? ToolCalls { get; init; }
+
+    /// <summary>The call whose result a message of the role tool is.</summary>
+    public string? ToolCallId { get; init; }
+}
+
+internal sealed record RequestToolCall
+{
+    public string? Id { get; init; }
+
+    public string? Type { get; init; }
+
+    public RequestToolFunction? Function { get; init; }
+}
+
+internal sealed record RequestToolFunction
+{
+    public string? Name { get; init; }
+
+    /// <summary>JSON as text.</summary>
+    public string? Arguments { get; init; }
 }
 
 /// <summary>An adapter in a blend.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AlignerOnnx.GenAI;
 
 namespace AlignerOnnx.Serving;
 
@@ -13,7 +14,11 @@ internal sealed record AnswerMessage(string Role, string? Content)
 }
 
 /// <summary>A call of a function; the arguments are JSON as text.</summary>
-internal sealed record ToolCall(int Index, string Id, string Type, ToolCallFunction Function);
+internal sealed record ToolCall(int Index, string Id, string Type, ToolCallFunction Function)
+{
+    internal static IReadOnlyList<ToolCall> Of(IReadOnlyList<FunctionCall> calls) =>
+        [.. calls.Select((call, index) => new ToolCall(index, call.Id, "function", new ToolCallFunction(call.Name, call.Arguments)))];
+}
 
 internal sealed record ToolCallFunction(string Name, string Arguments);
 

@@ -5,8 +5,6 @@ namespace AlignerOnnx.Serving;
 /// <summary>Data files that clients uploaded, and results that jobs left.</summary>
 internal sealed class FileStore(StateDatabase database, BlobStore blobs, long mostBytes, TimeProvider time)
 {
-    private readonly Lock _changes = new();
-
     internal IReadOnlyList<StoredFile> All => database.Query("SELECT id, name, purpose, sha256, bytes, created FROM files ORDER BY created DESC, id DESC", ToFile);
 
     internal StoredFile Require(string id, string param = "file_id") =>
@@ -16,14 +14,14 @@ internal sealed class FileStore(StateDatabase database, BlobStore blobs, long mo
     /// <summary>Takes a file over into the store.</summary>
     internal StoredFile Add(string path, string name, string purpose)
     {
-        lock (_changes)
+        lock (blobs.Changes)
         {
             long stored = database.Query("SELECT coalesce(sum(bytes), 0) FROM files", row => row.GetInt64(0))[0];
             if (stored + new FileInfo(path).Length > mostBytes)
             {
                 throw new ApiException(StatusCodes.Status413PayloadTooLarge, $"The stored files would exceed {mostBytes} bytes, this server's limit. Delete some first.", code: "storage_full");
             }
-            Blob blob = blobs.Take(path);
+            Blob blob = blobs.Take(path)[0];
             StoredFile file = new($"file-{Guid.NewGuid():N}", name, purpose, blob, DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds()));
             database.Execute("INSERT INTO files (id, name, purpose, sha256, bytes, created) VALUES ($id, $name, $purpose, $hash, $bytes, $created)",
                 ("$id", file.Id), ("$name", name), ("$purpose", purpose), ("$hash", blob.Sha256), ("$bytes", blob.Bytes), ("$created", file.Created.ToUnixTimeSeconds()));
@@ -33,7 +31,7 @@ internal sealed class FileStore(StateDatabase database, BlobStore blobs, long mo
 
     internal void Delete(string id)
     {
-        lock (_changes)
+        lock (blobs.Changes)
         {
             StoredFile file = Require(id);
             database.Execute("DELETE FROM files WHERE id = $id", ("$id", id));

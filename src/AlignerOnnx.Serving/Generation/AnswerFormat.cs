@@ -15,19 +15,27 @@ internal abstract class AnswerFormat(ModelLease model, string idPrefix)
     /// <summary>Writes all answers at once.</summary>
     internal abstract Task WriteAsync(HttpContext context, IReadOnlyList<AnswerText> answers, Usage usage);
 
-    /// <summary>The event that opens an answer; null where there is none.</summary>
-    internal abstract string? Opening(int choice);
-
-    /// <summary>The event of one more token; null where the token waits for others.</summary>
-    internal abstract string? Piece(int choice, GeneratedToken token);
-
-    /// <summary>The event that ends an answer.</summary>
-    internal abstract string Closing(int choice, FinishReason reason);
+    /// <summary>Begins a streamed answer.</summary>
+    /// <param name="choice">Its index.</param>
+    internal abstract AnswerEvents Stream(int choice);
 
     /// <summary>The event that tells the usage.</summary>
     internal abstract string UsageOnly(Usage usage);
 
     protected static string Reason(FinishReason reason) => reason == FinishReason.Length ? "length" : "stop";
+}
+
+/// <summary>The events of one streamed answer.</summary>
+internal abstract class AnswerEvents
+{
+    /// <summary>The event that opens the answer; null where there is none.</summary>
+    internal virtual string? Opening => null;
+
+    /// <summary>The event of one more token; null where the token waits for others.</summary>
+    internal abstract string? Piece(GeneratedToken token);
+
+    /// <summary>The events that end the answer.</summary>
+    internal abstract IEnumerable<string> Closing(FinishReason reason);
 }
 
 /// <summary>One answer while it grows.</summary>

@@ -9,11 +9,7 @@ internal sealed class CompletionFormat(ModelLease model, ChatModel chat) : Answe
     internal override Task WriteAsync(HttpContext context, IReadOnlyList<AnswerText> answers, Usage usage) =>
         Json.WriteAsync(context, Whole([.. answers.Select((answer, index) => new CompletionChoice(index, answer.Text, Logprobs(answer.Tokens), Reason(answer.Finish)))]) with { Usage = usage }, ApiJson.Default.Completion);
 
-    internal override string? Opening(int choice) => null;
-
-    internal override string? Piece(int choice, GeneratedToken token) => Event(new CompletionChoice(choice, token.Text, Logprobs([token]), null));
-
-    internal override string Closing(int choice, FinishReason reason) => Event(new CompletionChoice(choice, "", null, Reason(reason)));
+    internal override AnswerEvents Stream(int choice) => new Events(this, choice);
 
     internal override string UsageOnly(Usage usage) => JsonSerializer.Serialize(Whole() with { Usage = usage }, ApiJson.Default.Completion);
 
@@ -44,5 +40,12 @@ internal sealed class CompletionFormat(ModelLease model, ChatModel chat) : Answe
             top.TryAdd(chat.Decode([id]), logprob);
         }
         return top;
+    }
+
+    private sealed class Events(CompletionFormat format, int choice) : AnswerEvents
+    {
+        internal override string? Piece(GeneratedToken token) => format.Event(new CompletionChoice(choice, token.Text, format.Logprobs([token]), null));
+
+        internal override IEnumerable<string> Closing(FinishReason reason) => [format.Event(new CompletionChoice(choice, "", null, Reason(reason)))];
     }
 }

@@ -3,40 +3,75 @@ using AlignerOnnx.GenAI;
 
 namespace AlignerOnnx.Serving;
 
-/// <summary>Turns the messages of a chat request into a prompt.</summary>
+/// <summary>Reads the messages of a chat request.</summary>
 internal static class Conversation
 {
-    internal static int[] Prompt(ChatModel chat, ChatCompletionRequest body)
+    /// <summary>The turns as the client means them: results of functions know the call that they belong to.</summary>
+    internal static IReadOnlyList<ChatTurn> Read(IReadOnlyList<RequestMessage>? messages)
     {
-        IReadOnlyList<RequestMessage>? messages = body.Messages;
         if (messages is null or [])
         {
             throw ApiException.Invalid("messages is missing or empty; at least one message is needed.", "messages");
         }
-        ChatTurn[] turns = [.. messages.Select((message, index) => new ChatTurn(Role(message, index), Content(message, index)))];
+        Dictionary<string, FunctionCall> called = new(StringComparer.Ordinal);
+        List<ChatTurn> turns = [];
+        foreach ((int index, RequestMessage? message) in messages.Index())
+        {
+            ChatTurn turn = Turn(message ?? throw NoRole(index), index, called);
+            foreach (FunctionCall call in turn.Calls)
+            {
+                called[call.Id] = call;
+            }
+            turns.Add(turn);
+        }
+        return turns;
+    }
+
+    private static ChatTurn Turn(RequestMessage message, int index, Dictionary<string, FunctionCall> called)
+    {
+        string role = Role(message, index);
+        FunctionCall[] calls = role == "assistant" ? [.. (message.ToolCalls ?? []).Select((call, number) => Call(call, $"messages[{index}].tool_calls[{number}]"))] : [];
+        return new ChatTurn(role, Content(message, index, mayBeAbsent: calls.Length > 0))
+        {
+            Calls = calls,
+            ResultOf = role != "tool" ? null
+                : called.GetValueOrDefault(message.ToolCallId ?? "") ?? throw ApiException.Invalid($"The message's tool_call_id '{message.ToolCallId}' names no call of an assistant message before it.", $"messages[{index}].tool_call_id"),
+        };
+    }
+
+    private static string Role(RequestMessage message, int index) => message.Role switch
+    {
+        "system" or "developer" => "system",
+        "user" or "assistant" or "tool" => message.Role,
+        null => throw NoRole(index),
+        string other => throw ApiException.Invalid($"The role '{other}' is not supported; expected system, developer, user, assistant or tool.", $"messages[{index}].role"),
+    };
+
+    private static FunctionCall Call(RequestToolCall? call, string param) => call is { Id.Length: > 0 and <= 256, Type: null or "function", Function: { Name.Length: > 0 and <= 64 } function }
+        ? new FunctionCall(call.Id, function.Name, Arguments(function.Arguments, param))
+        : throw ApiException.Invalid("A tool call needs an id, the type function, and a function's name and arguments.", param);
+
+    private static string Arguments(string? text, string param)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return "{}";
+        }
         try
         {
-            return chat.Encode(chat.ApplyChatTemplate(ToolCalling.Describe(body, turns)));
+            return JsonElement.Parse(text) is { ValueKind: JsonValueKind.Object } arguments ? arguments.GetRawText() : throw new JsonException("no object");
         }
-        catch (ArgumentException e)
+        catch (JsonException e)
         {
-            throw ApiException.Invalid(e.Message, "messages");
+            throw ApiException.Invalid($"The arguments of a tool call must be a JSON object, as text: {e.Message}", $"{param}.function.arguments");
         }
     }
 
-    private static string Role(RequestMessage? message, int index) => message?.Role switch
-    {
-        "system" or "developer" => "system",
-        "user" => "user",
-        "assistant" => "assistant",
-        string other => throw ApiException.Invalid($"The role '{other}' is not supported; expected system, developer, user or assistant.", $"messages[{index}].role"),
-        null => throw ApiException.Invalid("The message has no role.", $"messages[{index}].role"),
-    };
-
-    private static string Content(RequestMessage message, int index) => message.Content switch
+    private static string Content(RequestMessage message, int index, bool mayBeAbsent) => message.Content switch
     {
         { ValueKind: JsonValueKind.String } text => text.GetString()!,
         { ValueKind: JsonValueKind.Array } parts => string.Concat(parts.EnumerateArray().Select(part => TextPart(part, index))),
+        null or { ValueKind: JsonValueKind.Null } when mayBeAbsent => "",
         _ => throw ApiException.Invalid("The message has no content; expected a string or a list of text parts.", $"messages[{index}].content"),
     };
 
@@ -48,4 +83,6 @@ internal static class Conversation
             ? text.GetString()!
             : throw ApiException.Invalid("Only parts of the type text are supported.", $"messages[{index}].content");
     }
+
+    private static ApiException NoRole(int index) => ApiException.Invalid("The message has no role.", $"messages[{index}].role");
 }

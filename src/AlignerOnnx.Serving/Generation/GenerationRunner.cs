@@ -91,13 +91,10 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
 
     private async Task StreamAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
-        EventStream events = new(context.Response);
+        using EventStream events = new(context.Response);
         try
         {
-            for (int choice = 0; choice < plan.Requests.Count; choice++)
-            {
-                await StreamChoiceAsync(events, plan, choice, measure, cancellation);
-            }
+            await StreamChoicesAsync(events, plan, measure, cancellation);
             if (plan.IncludeUsage)
             {
                 await events.WriteAsync(plan.Format.UsageOnly(new Usage(plan.PromptTokens, measure.Produced)), cancellation);
@@ -115,26 +112,47 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
         }
     }
 
-    private async Task StreamChoiceAsync(EventStream events, GenerationPlan plan, int choice, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
+    /// <summary>The answers grow together, rows of one batch, and so do their streams; where one fails, all end.</summary>
+    private async Task StreamChoicesAsync(EventStream events, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
+    {
+        using CancellationTokenSource failed = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        await Task.WhenAll(plan.Requests.Select(async (request, choice) =>
+        {
+            try
+            {
+                await StreamChoiceAsync(events, request, plan.Format.Stream(choice), measure, failed.Token);
+            }
+            catch
+            {
+                await failed.CancelAsync();
+                throw;
+            }
+        }));
+    }
+
+    private async Task StreamChoiceAsync(EventStream events, GenerationRequest request, AnswerEvents answer, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
         bool opened = false;
         FinishReason finish = FinishReason.Length;
-        await foreach (GeneratedToken token in parts.Engine.GenerateAsync(plan.Requests[choice], cancellation))
+        await foreach (GeneratedToken token in parts.Engine.GenerateAsync(request, cancellation))
         {
             // The head waits for the first token, so that a request that fails at once still gets its status code.
             measure.Token();
-            if (!opened && plan.Format.Opening(choice) is { } opening)
+            if (!opened && answer.Opening is { } opening)
             {
                 await events.WriteAsync(opening, cancellation);
             }
             opened = true;
             finish = token.Finish;
-            if ((token.Text.Length > 0 || token.Logprobs is not null) && plan.Format.Piece(choice, token) is { } piece)
+            if ((token.Text.Length > 0 || token.Logprobs is not null) && answer.Piece(token) is { } piece)
             {
                 await events.WriteAsync(piece, cancellation);
             }
         }
-        await events.WriteAsync(plan.Format.Closing(choice, finish), cancellation);
+        foreach (string closing in answer.Closing(finish))
+        {
+            await events.WriteAsync(closing, cancellation);
+        }
     }
 
     private ApiException TimedOut() => new(StatusCodes.Status408RequestTimeout,

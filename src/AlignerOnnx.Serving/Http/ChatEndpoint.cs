@@ -19,10 +19,11 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
         {
             GenerationRequest request = _sampling.Translate(body, body.MaxCompletionTokens, TopLogprobs(body), model.EngineKey);
             int choices = _sampling.Choices(body, prompts: 1);
-            Guidance? call = ToolCalling.Form(body);
-            int[] prompt = Conversation.Prompt(parts.Chat, body);
+            Tools tools = Tools.Of(body);
+            Guidance? call = CallForm.Of(tools, body, parts.Chat.TemplateTakesTools);
+            int[] prompt = ToolPrompt.Of(parts.Chat, Conversation.Read(body.Messages), tools);
             IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request with { Guidance = call ?? request.Guidance }, [prompt], choices);
-            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, calls: call is not null), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, tools), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
         }
         catch
         {

@@ -9,7 +9,6 @@ namespace AlignerOnnx.Serving;
 /// </summary>
 internal sealed class AdapterRegistry
 {
-    private readonly Lock _changes = new();
     private readonly AdapterCatalog _catalog;
     private readonly BlobStore _blobs;
     private readonly StateFolder _state;
@@ -84,9 +83,9 @@ internal sealed class AdapterRegistry
             AdapterReference.RequireAlias(alias);
         }
         (AdapterKind kind, AdapterLineage lineage) = AdapterIntake.Inspect(folder);
-        lock (_changes)
+        lock (_blobs.Changes)
         {
-            AdapterVersion candidate = new(name, 0, "", kind, origin, lineage, [.. Directory.GetFiles(folder).Select(Take)], default);
+            AdapterVersion candidate = new(name, 0, "", kind, origin, lineage, Take(folder), default);
             return Publish(candidate with { Digest = AdapterVersion.DigestOf(candidate.Files) }, aliases ?? []);
         }
     }
@@ -171,7 +170,7 @@ internal sealed class AdapterRegistry
     /// <summary>Deletes a version that neither the name nor an alias means.</summary>
     internal void DeleteVersion(string name, int number)
     {
-        lock (_changes)
+        lock (_blobs.Changes)
         {
             AdapterState adapter = Require(name);
             if (!adapter.Versions.TryGetValue(number, out AdapterVersion? version))
@@ -191,7 +190,7 @@ internal sealed class AdapterRegistry
     /// <summary>Deletes an adapter with all its versions. Requests that run on it end undisturbed.</summary>
     internal void Delete(string name)
     {
-        lock (_changes)
+        lock (_blobs.Changes)
         {
             AdapterState adapter = Require(name);
             _catalog.Remove(name);
@@ -212,17 +211,16 @@ internal sealed class AdapterRegistry
 
     private AdapterState Change(string name, Func<AdapterState, AdapterState> change)
     {
-        lock (_changes)
+        lock (_blobs.Changes)
         {
             return Show(change(Require(name)));
         }
     }
 
-    private AdapterFile Take(string file)
+    private AdapterFile[] Take(string folder)
     {
-        string name = Path.GetFileName(file);
-        Blob blob = _blobs.Take(file);
-        return new AdapterFile(name, blob.Sha256, blob.Bytes);
+        string[] files = Directory.GetFiles(folder);
+        return [.. files.Zip(_blobs.Take(files), (file, blob) => new AdapterFile(Path.GetFileName(file), blob.Sha256, blob.Bytes))];
     }
 
     /// <summary>Makes a change, which is in the database already, visible: at once and as a whole.</summary>

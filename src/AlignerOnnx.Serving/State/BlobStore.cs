@@ -1,19 +1,37 @@
 using System.Security.Cryptography;
+using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.Serving;
 
 /// <summary>Files named by the SHA-256 of their content: written once, complete or not at all, never changed.</summary>
 internal sealed class BlobStore(string root, StateDatabase database)
 {
-    /// <summary>Takes a file over: it is moved in, or deleted where its content is there already.</summary>
-    internal Blob Take(string file)
+    /// <summary>Held by whoever takes or deletes files until the database says so too: else a file might go that is just being referred to.</summary>
+    internal Lock Changes { get; } = new();
+
+    /// <summary>Takes files over; they are on disk when it returns. A file whose content is there already is deleted: that content was flushed when it came.</summary>
+    internal IReadOnlyList<Blob> Take(params IReadOnlyList<string> files)
     {
-        string hash = Flush(file, out long bytes);
-        string place = PathOf(hash);
-        Directory.CreateDirectory(Path.GetDirectoryName(place)!);
-        // Two uploads of the same content may race; either file will do.
-        File.Move(file, place, overwrite: true);
-        return new Blob(hash, bytes);
+        Blob[] taken = new Blob[files.Count];
+        List<string> added = [];
+        for (int i = 0; i < taken.Length; i++)
+        {
+            taken[i] = Describe(files[i]);
+            if (IsWhole(taken[i].Sha256))
+            {
+                File.Delete(files[i]);
+                continue;
+            }
+            string place = PathOf(taken[i].Sha256);
+            Directory.CreateDirectory(Path.GetDirectoryName(place)!);
+            File.Move(files[i], place, overwrite: true);
+            added.Add(place);
+        }
+        if (added.Count > 0)
+        {
+            Flush(added);
+        }
+        return taken;
     }
 
     internal string PathOf(string hash) => Path.Combine(root, hash[..2], hash);
@@ -27,8 +45,7 @@ internal sealed class BlobStore(string root, StateDatabase database)
         {
             throw new IOException($"The stored file {hash} is missing from the state folder. Publish the version again.");
         }
-        using FileStream stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream)) == hash
+        return HashOf(path) == hash
             ? path
             : throw new IOException($"The stored file {hash} is damaged: its SHA-256 differs. Publish the version again.");
     }
@@ -52,13 +69,28 @@ internal sealed class BlobStore(string root, StateDatabase database)
         }
     }
 
-    private static string Flush(string file, out long bytes)
+    private static Blob Describe(string file) => new(HashOf(file), new FileInfo(file).Length);
+
+    private bool IsWhole(string hash) => File.Exists(PathOf(hash)) && HashOf(PathOf(hash)) == hash;
+
+    private static string HashOf(string file)
     {
-        using FileStream stream = new(file, FileMode.Open, FileAccess.ReadWrite);
-        bytes = stream.Length;
-        string hash = Convert.ToHexStringLower(SHA256.HashData(stream));
-        stream.Flush(flushToDisk: true);
-        return hash;
+        using FileStream stream = File.OpenRead(file);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+
+    /// <summary>At once, so that a journal takes all of them together.</summary>
+    private void Flush(IReadOnlyList<string> added)
+    {
+        Parallel.ForEach(added, file =>
+        {
+            using FileStream stream = new(file, FileMode.Open, FileAccess.ReadWrite);
+            stream.Flush(flushToDisk: true);
+        });
+        foreach (string folder in added.Select(file => Path.GetDirectoryName(file)!).Append(root).Distinct())
+        {
+            DirectoryFlush.Flush(folder);
+        }
     }
 }
 

@@ -47,7 +47,7 @@ public static class PairedBenchmark
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
-    private static double Median(IEnumerable<double> numbers)
+    internal static double Median(IEnumerable<double> numbers)
     {
         double[] sorted = [.. numbers.Order()];
         return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;

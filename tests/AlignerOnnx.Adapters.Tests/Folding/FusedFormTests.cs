@@ -90,7 +90,8 @@ public sealed class FusedFormTests
 
         using GraphRunner runner = new(SmallLayer.Of(run, tensors + "; wo float[32,32]", new Random(seed)));
         float[] expected = runner.Run(("x", token, [1, 1, SmallLayer.Hidden]))["a"];
-        float[] value = Array.ConvertAll(ProjectionWeights.Apply(site.Value, Array.ConvertAll(token, number => (double)number), withBias: true), number => (float)number);
+        using TensorReader reader = new();
+        float[] value = Array.ConvertAll(ProjectionWeights.Apply(reader, site.Value, Array.ConvertAll(token, number => (double)number), withBias: true), number => (float)number);
         float[] repeated = [.. Enumerable.Range(0, 2).SelectMany(head => value.Skip(head * groups / 2 * 16).Take(16))];
         Closeness.AssertClose(expected, repeated, Exact, $"a, seed {seed}");
     }
