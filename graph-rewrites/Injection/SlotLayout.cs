@@ -54,7 +54,6 @@ public static class SlotLayouts
     /// <summary>The base model of a patched one, in memory; of a base model, itself.</summary>
     public static OnnxModel WithoutSlots(OnnxModel model)
     {
-        ArgumentNullException.ThrowIfNull(model);
         if (Of(model) is null)
         {
             return model;

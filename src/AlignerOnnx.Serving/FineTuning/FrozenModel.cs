@@ -94,7 +94,7 @@ internal sealed class FrozenModel
 
     /// <summary>Opens plain ONNX Runtime.</summary>
     public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null) =>
-        new(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, Graph(TrainingGraphKind.Evaluation, start));
+        new(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, () => Graph(TrainingGraphKind.Evaluation, start));
 
     public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
         OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);

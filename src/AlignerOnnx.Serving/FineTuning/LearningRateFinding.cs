@@ -26,12 +26,14 @@ public static class LearningRateFinding
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
         SupervisedRows rows = SupervisedRows.Read(request with { Evaluation = null });
-        readData?.Invoke(rows.Train.Report);
+        FrozenModel model = new(request.Model);
+        AdapterStart start = AdapterStart.Of(model, request);
+        using Opening<IGradientEngine> engine = new(() => model.OpenForTraining(start, request, ortTraining: null));
+        (EncodedDataSet data, _) = rows.EncodeFor(model, request);
+        readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();
-        AdapterStart start = AdapterStart.Of(rows.Model, request);
         using RunFolder folder = RunFolder.Open(RunFolder.Of(request.Output));
-        using IGradientEngine engine = rows.Model.OpenForTraining(start, request, ortTraining: null);
-        LearningRateCurve curve = LearningRateRangeTest.Run(engine, new SupervisedObjective(rows.Train.Examples, request.Options), start.Parameters, request.Options, range: null, progress, cancellation);
+        LearningRateCurve curve = LearningRateRangeTest.Run(engine.Value, new SupervisedObjective(data.Examples, request.Options), start.Parameters, request.Options, range: null, progress, cancellation);
         string file = folder.File(CurveFile);
         AtomicOutput.WriteFile(file, stream =>
         {

@@ -24,9 +24,12 @@ public static class SupervisedFineTuning
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
         SupervisedRows rows = SupervisedRows.Read(request);
-        (FrozenModel model, EncodedDataSet data, EncodedDataSet? held) = rows;
-        request = request with { Options = request.OptionsFor(rows.Model.Architecture.HiddenSize), FitLearningRate = false };
+        FrozenModel model = new(request.Model);
+        request = request with { Options = request.OptionsFor(model.Architecture.HiddenSize), FitLearningRate = false };
         AdapterStart start = AdapterStart.Of(model, request);
+        // The gradient graph takes as long to open as the tokenizer to load and to work.
+        using Opening<IGradientEngine> engine = new(() => model.OpenForTraining(start, request, ortTraining));
+        (EncodedDataSet data, EncodedDataSet? held) = rows.EncodeFor(model, request);
         readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();
 
@@ -36,9 +39,8 @@ public static class SupervisedFineTuning
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
             Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
         }) { Optimizer = start.Optimizer };
-        using IGradientEngine engine = model.OpenForTraining(start, request, ortTraining);
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(held.Examples, request.Options);
-        TrainingResult result = run.Train(engine, new SupervisedObjective(data.Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
+        TrainingResult result = run.Train(engine.Value, new SupervisedObjective(data.Examples, request.Options), start.Parameters, evaluation, progress, cancellation);
         string recipe = string.Create(CultureInfo.InvariantCulture, $"supervised, {AdapterSaving.Describe(request.Options)}");
         return AdapterSaving.Save(request, model, start, run, result, data.Report, data.DataHash, recipe);
     }

@@ -2,19 +2,21 @@ using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Serving;
 
-/// <summary>The model of a request and the rows that it is to learn, tokenised for it.</summary>
-/// <param name="Model">The model.</param>
+/// <summary>The rows that a request is to learn, as its files have them.</summary>
 /// <param name="Train">The rows to learn.</param>
 /// <param name="Held">Held-out rows; null where there are none.</param>
-internal sealed record SupervisedRows(FrozenModel Model, EncodedDataSet Train, EncodedDataSet? Held)
+internal sealed record SupervisedRows(ConversationDataSet Train, ConversationDataSet? Held)
 {
     public static SupervisedRows Read(FineTuningRequest request)
     {
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
-        ConversationDataSet data = ConversationDataSet.Read(request.Data, reading);
-        ConversationDataSet? held = request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation, reading);
-        FrozenModel model = new(request.Model);
-        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, request.LossOn, held is null ? [data] : [data, held]);
-        return new SupervisedRows(model, encoded[0], held is null ? null : encoded[1]);
+        return new SupervisedRows(ConversationDataSet.Read(request.Data, reading), request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation, reading));
+    }
+
+    /// <summary>Tokenises them for a model.</summary>
+    public (EncodedDataSet Train, EncodedDataSet? Held) EncodeFor(FrozenModel model, FineTuningRequest request)
+    {
+        IReadOnlyList<EncodedDataSet> encoded = model.Encode(request.MaximumLength, request.LossOn, Held is null ? [Train] : [Train, Held]);
+        return (encoded[0], Held is null ? null : encoded[1]);
     }
 }

@@ -45,7 +45,7 @@ public static class TrainingStepBenchmark
         TrainingGraphOptions options = new() { Recompute = what.Recompute, Runtime = TrainingRuntime.AlignerKernels };
         return new OnnxRuntimeEngine(
             TrainingGraph.Build(model, TrainingGraphKind.Gradient, StartLayer, what.Tokens, options).ToBytes(), Path.GetDirectoryName(model.Path!)!,
-            TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes());
+            () => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes());
     }
 
     private static AdapterShape ShapeOf(OnnxModel model, int tokens)

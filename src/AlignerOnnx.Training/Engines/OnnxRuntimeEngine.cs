@@ -9,7 +9,7 @@ namespace AlignerOnnx.Training;
 /// </summary>
 public sealed class OnnxRuntimeEngine : IGradientEngine
 {
-    private readonly byte[]? _evaluationGraph;
+    private readonly Func<byte[]>? _evaluationGraph;
     private readonly string _modelFolder;
     private readonly OnnxRuntimeEngineOptions _options;
     private readonly GraphSession? _gradientSession;
@@ -17,14 +17,14 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     private GraphSession? _evaluationSession;
     private ParameterBuffers? _buffers;
 
-    /// <summary>Opens the gradient graph. The evaluation graph is opened at its first use, so that a run without evaluation holds one session.</summary>
+    /// <summary>Opens the gradient graph. The evaluation graph is made and opened at its first use, so that training starts sooner and a run without evaluation holds one session.</summary>
     /// <param name="gradientGraph">A serialised <c>Onnx.ModelProto</c> with the names of <see cref="GradientGraphNames"/>.</param>
     /// <param name="modelFolder">The folder that its external data is relative to.</param>
-    /// <param name="evaluationGraph">The same without gradients; null evaluates with the gradient graph, which costs a backward pass for nothing.</param>
+    /// <param name="evaluationGraph">Makes the same without gradients, called once or never; null evaluates with the gradient graph, which costs a backward pass for nothing.</param>
     /// <param name="options">Threads and device; null takes the defaults.</param>
     /// <exception cref="ModelRefusedException">ONNX Runtime cannot open the graph, or its names differ.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its range.</exception>
-    public OnnxRuntimeEngine(byte[] gradientGraph, string modelFolder, byte[]? evaluationGraph = null, OnnxRuntimeEngineOptions? options = null)
+    public OnnxRuntimeEngine(byte[] gradientGraph, string modelFolder, Func<byte[]>? evaluationGraph = null, OnnxRuntimeEngineOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(gradientGraph);
         ArgumentException.ThrowIfNullOrEmpty(modelFolder);
@@ -40,7 +40,7 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
     {
         options.Check();
         _options = options;
-        _evaluationGraph = evaluationGraph;
+        _evaluationGraph = () => evaluationGraph;
         _modelFolder = modelFolder;
         _lossShape = [];
     }
@@ -91,7 +91,7 @@ public sealed class OnnxRuntimeEngine : IGradientEngine
 
     private float[] RunEvaluation(TrainingBatch batch, AdapterParameters parameters, CancellationToken cancellationToken)
     {
-        _evaluationSession ??= new GraphSession(_evaluationGraph!, _modelFolder, GradientGraphNames.EvaluationOutputs, _options);
+        _evaluationSession ??= new GraphSession(_evaluationGraph!(), _modelFolder, GradientGraphNames.EvaluationOutputs, _options);
         ParameterBuffers buffers = Load(parameters, _evaluationSession);
         using BatchValues values = new(batch, ShapeOfLoss(_evaluationSession));
         _evaluationSession.Run([.. values.Inputs, .. buffers.Inputs], values.Outputs, cancellationToken);

@@ -21,7 +21,7 @@ public sealed class OnnxRuntimeEngineTests
     public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
 
     private OnnxRuntimeEngine Engine(bool prepack = true) =>
-        new(TinyGraph.Gradient(), _folder, TinyGraph.Evaluation(), new OnnxRuntimeEngineOptions { Threads = 1, Prepack = prepack });
+        new(TinyGraph.Gradient(), _folder, TinyGraph.Evaluation, new OnnxRuntimeEngineOptions { Threads = 1, Prepack = prepack });
 
     private static AdapterParameters Parameters(float gate) => new(TinyGraph.Shape, (float[])Tokens.Clone(), [gate]);
 

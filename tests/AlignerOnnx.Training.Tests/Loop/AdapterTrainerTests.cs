@@ -15,7 +15,7 @@ public sealed class AdapterTrainerTests : IDisposable
     {
         _folder = Material.NewTemporaryFolder();
         TinyGraph.WriteWeights(_folder);
-        _engine = new OnnxRuntimeEngine(TinyGraph.Gradient(), _folder, TinyGraph.Evaluation(), new OnnxRuntimeEngineOptions { Threads = 1 });
+        _engine = new OnnxRuntimeEngine(TinyGraph.Gradient(), _folder, TinyGraph.Evaluation, new OnnxRuntimeEngineOptions { Threads = 1 });
     }
 
     public void Dispose()

@@ -108,8 +108,8 @@ public sealed class PreferenceTrainingTests
         string folder = Material.Pocket();
         OnnxModel model = ModelLoader.Load(ModelPaths.FindOnnxFile(folder));
         byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer: 2, tokens: 1, new TrainingGraphOptions { Preference = loss }).ToBytes();
-        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer: 2, tokens: 1).ToBytes();
-        return new OnnxRuntimeEngine(gradient, folder, evaluation, new OnnxRuntimeEngineOptions { Threads = 1 });
+        byte[] Evaluation() => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer: 2, tokens: 1).ToBytes();
+        return new OnnxRuntimeEngine(gradient, folder, Evaluation, new OnnxRuntimeEngineOptions { Threads = 1 });
     }
 
     private sealed class StopAfter(int step, CancellationTokenSource stop) : ITrainingWatcher

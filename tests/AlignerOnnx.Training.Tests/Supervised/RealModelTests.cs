@@ -16,8 +16,8 @@ public sealed class RealModelTests
         TrainingGraphOptions options = new() { Attention = attention, Runtime = TrainingRuntime.AlignerKernels };
         int startLayer = attention == AttentionReading.Concat ? 0 : 2;
         byte[] gradient = TrainingGraph.Build(model, TrainingGraphKind.Gradient, startLayer, tokens, options).ToBytes();
-        byte[] evaluation = TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer, tokens, options).ToBytes();
-        return new OnnxRuntimeEngine(gradient, folder, evaluation, new OnnxRuntimeEngineOptions { Threads = 2 });
+        byte[] Evaluation() => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, startLayer, tokens, options).ToBytes();
+        return new OnnxRuntimeEngine(gradient, folder, Evaluation, new OnnxRuntimeEngineOptions { Threads = 2 });
     }
 
     [TestMethod]
