@@ -1,11 +1,11 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>y = softmax(x) along the last axis: dx = y (dy - sum(dy y)).</summary>
-internal sealed unsafe class SoftmaxGradientKernel : GradientKernel
+internal sealed unsafe class SoftmaxGradientKernel : OperatorKernel
 {
     private const long ValuesAtOnce = 4096;
 

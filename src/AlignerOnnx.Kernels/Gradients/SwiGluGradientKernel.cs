@@ -1,11 +1,11 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>y = x s u with s = sigmoid(x): du = dy x s, dx = dy u (s + x s (1 - s)). A piece at a time, which stays in the nearest cache.</summary>
-internal sealed unsafe class SwiGluGradientKernel : GradientKernel
+internal sealed unsafe class SwiGluGradientKernel : OperatorKernel
 {
     private const int PieceSize = 1024;
 

@@ -1,7 +1,7 @@
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
-/// <summary>The kernel of one operator of <see cref="AlignerOnnx.GraphRewrites.Gradients.KernelOperators"/>.</summary>
-internal abstract class GradientKernel
+/// <summary>The kernel of one operator of <see cref="AlignerOnnx.GraphRewrites.KernelOperators"/>.</summary>
+internal abstract class OperatorKernel
 {
     /// <summary>The operator.</summary>
     public abstract string Name { get; }

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>
 /// What <see cref="PanelProduct"/> computes, on processors whose registers hold 256 bits: six lines of a and half of the panel's columns at a time, whose sums stay in twelve of the sixteen registers.

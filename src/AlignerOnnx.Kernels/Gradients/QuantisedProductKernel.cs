@@ -1,14 +1,14 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>
 /// dy times a quantised weight [N, K], the product of the backward pass. Three panels of 32 columns are de-quantised a piece of 256 rows at a time, into a near cache, and
 /// multiplied there: the weight in float32 never goes through memory, and a piece of dy serves all three from the nearest.
 /// </summary>
-internal sealed unsafe class QuantisedProductKernel : GradientKernel
+internal sealed unsafe class QuantisedProductKernel : OperatorKernel
 {
     private const int Panel = KernelOperators.PanelColumns;
     private const int PanelsAtOnce = 3;

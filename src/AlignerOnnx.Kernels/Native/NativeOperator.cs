@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>OrtCustomOp of onnxruntime_c_api.h, field by field, and behind it which kernel it stands for.</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -38,7 +38,7 @@ internal unsafe struct NativeOperator
     private nint _name;
 
     /// <summary>Makes the operator of a kernel; its memory is never freed.</summary>
-    /// <param name="index">The kernel's place in <see cref="GradientKernels.All"/>.</param>
+    /// <param name="index">The kernel's place in <see cref="OperatorKernels.All"/>.</param>
     public static NativeOperator* Make(int index)
     {
         NativeOperator* made = (NativeOperator*)NativeMemory.AllocZeroed((nuint)sizeof(NativeOperator));
@@ -56,11 +56,11 @@ internal unsafe struct NativeOperator
         made->_createKernelV2 = &Create;
         made->_kernelComputeV2 = &Compute;
         made->_index = index;
-        made->_name = Marshal.StringToCoTaskMemUTF8(GradientKernels.All[index].Name);
+        made->_name = Marshal.StringToCoTaskMemUTF8(OperatorKernels.All[index].Name);
         return made;
     }
 
-    private GradientKernel Kernel => GradientKernels.All[_index];
+    private OperatorKernel Kernel => OperatorKernels.All[_index];
 
     [UnmanagedCallersOnly]
     private static nint GetName(NativeOperator* op) => op->_name;
@@ -132,12 +132,12 @@ internal unsafe struct NativeKernel
 {
     private const int KernelInfoGetAttributeInt64 = 86;
     private int _index;
-    private fixed long _attributes[GradientKernel.MaximumAttributes];
+    private fixed long _attributes[OperatorKernel.MaximumAttributes];
 
     public static NativeKernel* Make(int index, nint info)
     {
-        IReadOnlyList<string> names = GradientKernels.All[index].Attributes;
-        long* values = stackalloc long[GradientKernel.MaximumAttributes];
+        IReadOnlyList<string> names = OperatorKernels.All[index].Attributes;
+        long* values = stackalloc long[OperatorKernel.MaximumAttributes];
         for (int i = 0; i < names.Count; i++)
         {
             fixed (byte* name = Encoding.UTF8.GetBytes(names[i] + '\0'))
@@ -147,7 +147,7 @@ internal unsafe struct NativeKernel
         }
         NativeKernel* made = (NativeKernel*)NativeMemory.AllocZeroed((nuint)sizeof(NativeKernel));
         made->_index = index;
-        new ReadOnlySpan<long>(values, GradientKernel.MaximumAttributes).CopyTo(new Span<long>(made->_attributes, GradientKernel.MaximumAttributes));
+        new ReadOnlySpan<long>(values, OperatorKernel.MaximumAttributes).CopyTo(new Span<long>(made->_attributes, OperatorKernel.MaximumAttributes));
         return made;
     }
 
@@ -155,7 +155,7 @@ internal unsafe struct NativeKernel
     {
         fixed (long* attributes = _attributes)
         {
-            GradientKernels.All[_index].Compute(context, new ReadOnlySpan<long>(attributes, GradientKernel.MaximumAttributes));
+            OperatorKernels.All[_index].Compute(context, new ReadOnlySpan<long>(attributes, OperatorKernel.MaximumAttributes));
         }
     }
 }

@@ -1,11 +1,11 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>y = g x r with r = 1 / rms(x): dx = r g dy - x r^3 mean(g dy x), and what else has come to x.</summary>
-internal sealed unsafe class RootMeanSquareGradientKernel : GradientKernel
+internal sealed unsafe class RootMeanSquareGradientKernel : OperatorKernel
 {
     private const long ValuesAtOnce = 4096;
 

@@ -1,13 +1,19 @@
-namespace AlignerOnnx.GraphRewrites.Gradients;
+namespace AlignerOnnx.GraphRewrites;
 
 /// <summary>
-/// Operators that graphs of <see cref="TrainingRuntime.AlignerKernels"/> use beside those of ONNX Runtime: whoever runs such a graph registers kernels for them.
-/// Activations are float32; each computes in one pass what would take ONNX Runtime several.
+/// Operators that graphs may use beside those of ONNX Runtime: whoever runs such a graph registers kernels for them. Activations are float32.
+/// Those of training (<see cref="Gradients.TrainingRuntime.AlignerKernels"/>) compute in one pass what would take ONNX Runtime several.
 /// </summary>
 public static class KernelOperators
 {
     /// <summary>The domain, version 1.</summary>
     public const string Domain = "aligner";
+
+    /// <summary>
+    /// (x [.., K], elements uint8 [N, blocks, block size / 2], scales [N * blocks], zero points uint8 [N, bytes of a row] or none) -> x times the transposed weight of 4 bits, [.., N],
+    /// with x rounded to int8 as MatMulNBits of accuracy level 4 rounds it. Attributes <c>columns</c> (K), <c>rows</c> (N, at least 16), <c>block_size</c> (at least 32).
+    /// </summary>
+    public const string MatMulInt4 = "MatMulInt4";
 
     /// <summary>
     /// (elements uint8 [N, bytes of a row], scales [N, blocks], zero points uint8 [N, bytes] or none, a value that must be there first) -> [N, columns]:

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>A block-wise quantised weight as kernels find it in memory; de-quantised to (q - zero point) * scale as ONNX Runtime computes it, sixteen elements at a time.</summary>
 internal readonly unsafe struct StoredWeight

@@ -1,9 +1,10 @@
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>The inputs and outputs of one run of a kernel.</summary>
 /// <param name="context">The OrtKernelContext.</param>
 internal readonly unsafe struct KernelContext(nint context)
 {
+    private const int GetTensorMutableData = 51;
     private const int KernelContextGetInput = 90;
     private const int KernelContextGetOutput = 91;
     private const int KernelContextParallelFor = 274;
@@ -79,7 +80,7 @@ internal readonly unsafe struct KernelContext(nint context)
             return null;
         }
         T* data;
-        OrtKernelApi.Check(((delegate* unmanaged<nint, T**, nint>)OrtKernelApi.Entry(OrtApiEntry.GetTensorMutableData))(value, &data));
+        OrtKernelApi.Check(((delegate* unmanaged<nint, T**, nint>)OrtKernelApi.Entry(GetTensorMutableData))(value, &data));
         return data;
     }
 }

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>
 /// c = a b or c += a b for a panel b of 32 columns, row by row one after the other: twelve lines of a at a time, whose sums stay in 24 registers of 512 bits.
@@ -10,7 +10,7 @@ namespace AlignerOnnx.Training;
 internal static unsafe class PanelProduct
 {
     /// <summary>Columns of a panel: two registers.</summary>
-    public const int Columns = AlignerOnnx.GraphRewrites.Gradients.KernelOperators.PanelColumns;
+    public const int Columns = AlignerOnnx.GraphRewrites.KernelOperators.PanelColumns;
 
     /// <summary>Lines that are taken together.</summary>
     public const int LinesAtOnce = 12;

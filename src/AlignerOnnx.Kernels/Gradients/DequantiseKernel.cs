@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
-using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>
 /// De-quantises a block-wise quantised weight. Its last input only says when: a weight is not de-quantised before the gradient that is multiplied by it is there.
 /// </summary>
-internal sealed unsafe class DequantiseKernel : GradientKernel
+internal sealed unsafe class DequantiseKernel : OperatorKernel
 {
     private const long RowsAtOnce = 16;
 

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.ML.OnnxRuntime;
 
-namespace AlignerOnnx.Training;
+namespace AlignerOnnx.Kernels;
 
 /// <summary>The C functions that operators of our own need, out of the library that <see cref="InferenceSession"/> runs in; the managed package has no API for them.</summary>
 internal static unsafe class OrtKernelApi
@@ -12,6 +12,8 @@ internal static unsafe class OrtKernelApi
 
     private const int CreateStatus = 0;
     private const int FailCode = 1;
+    private const int GetErrorMessage = 2;
+    private const int ReleaseStatus = 93;
     private static readonly nint* Table = Load();
 
     /// <summary>An entry of OrtApi, counted as in onnxruntime_c_api.h, whose order never changes.</summary>
@@ -31,8 +33,8 @@ internal static unsafe class OrtKernelApi
     {
         if (status != 0)
         {
-            string message = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint, nint>)Entry(OrtApiEntry.GetErrorMessage))(status)) ?? "";
-            ((delegate* unmanaged<nint, void>)Entry(OrtApiEntry.ReleaseStatus))(status);
+            string message = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint, nint>)Entry(GetErrorMessage))(status)) ?? "";
+            ((delegate* unmanaged<nint, void>)Entry(ReleaseStatus))(status);
             throw new InvalidOperationException($"ONNX Runtime: {message}");
         }
     }
