@@ -23,8 +23,9 @@ internal sealed class RotatedQueries(OnnxGraph graph)
         }
         QueryOperand operand = site.QueryOperand is { Interleaved: false, Layout: not HeadLayout.Flat } found ? found
             : throw new ModelRefusedException($"Layer {site.Layer} takes only one-token slots: its queries cannot be reached outside the attention node", site.Core.ToString(), remedy: "patch with --slots one-token");
-        if (operand.Layout == HeadLayout.HeadMajor && operand is { IsNormalised: true, IsRotated: true, Bias: null })
+        if (operand.Layout == HeadLayout.HeadMajor)
         {
+            // A core with heads apart neither normalises nor rotates, and adds no bias.
             return emit.Reshape(operand.Value, 0, groups, -1, size);
         }
         Value rotated = Rotate(emit, Normalize(emit, InSequence(emit, operand, site), site), site);
@@ -35,12 +36,9 @@ internal sealed class RotatedQueries(OnnxGraph graph)
     /// <summary>[b, s, H * head size], out of a packed value and with the bias that the core adds.</summary>
     private static Value InSequence(OpEmitter emit, QueryOperand operand, AttentionSite site)
     {
-        Value query = operand.Layout switch
-        {
-            HeadLayout.HeadMajor => emit.Reshape(emit.Transpose(operand.Value, 0, 2, 1, 3), 0, 0, site.Query.Count),
-            HeadLayout.SequenceHeads => emit.Reshape(operand.Value, 0, 0, site.Query.Count),
-            _ => operand.IsPacked ? emit.Slice(operand.Value, -1, operand.First, site.Query.Count) : operand.Value,
-        };
+        Value query = operand.Layout == HeadLayout.SequenceHeads ? emit.Reshape(operand.Value, 0, 0, site.Query.Count)
+            : operand.IsPacked ? emit.Slice(operand.Value, -1, operand.First, site.Query.Count)
+            : operand.Value;
         return operand.Bias is { } bias ? emit.Add(query, emit.Slice(bias, 0, 0, site.Query.Count)) : query;
     }
 

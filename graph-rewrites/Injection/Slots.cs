@@ -23,14 +23,10 @@ internal static class Slots
         {
             count *= size;
         }
-        int width = ElementTypes.Bits(type) / 8;
-        byte[] zeros = new byte[count * width];
-        for (int last = width - 1; last < zeros.Length; last += width)
-        {
-            zeros[last] = 0x80;
-        }
+        float[] zeros = new float[count];
+        Array.Fill(zeros, -0f);
         Value slot = graph.AddInput(name, Shapes.Declare(type, declared));
-        graph.AddInitializer(Tensor.Inline(name, type, zeros, shape));
+        graph.AddInitializer(Tensor.Inline(name, type, FloatEncoding.ToBytes(zeros, type), shape));
         return slot;
     }
 

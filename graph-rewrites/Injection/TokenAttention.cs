@@ -40,11 +40,8 @@ internal static class TokenAttention
             return emit.Reshape(gated, 0, site.QueryHeads, -1, site.HeadSize);
         }
         Value inSequence = emit.Transpose(gated, 0, 3, 1, 2, 4);
-        return site.Attended.Layout switch
-        {
-            HeadLayout.SequenceHeads => emit.Reshape(inSequence, 0, 0, site.QueryHeads, site.HeadSize),
-            HeadLayout.Flat => emit.Reshape(inSequence, -1, site.Query.Count),
-            _ => emit.Reshape(inSequence, 0, 0, site.Query.Count),
-        };
+        return site.Attended.Layout == HeadLayout.SequenceHeads
+            ? emit.Reshape(inSequence, 0, 0, site.QueryHeads, site.HeadSize)
+            : emit.Reshape(inSequence, 0, 0, site.Query.Count);
     }
 }

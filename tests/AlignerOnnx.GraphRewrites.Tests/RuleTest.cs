@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using AlignerOnnx.Graph;
 using AlignerOnnx.Graph.Text;
 using AlignerOnnx.GraphRewrites.Recognition;
@@ -5,7 +6,7 @@ using AlignerOnnx.GraphRewrites.Recognition;
 namespace AlignerOnnx.GraphRewrites.Tests;
 
 /// <summary>Tests of rewrite rules in ONNX text. Weights may be references to data files that do not exist: no rule reads them.</summary>
-internal static class RuleTest
+internal static partial class RuleTest
 {
     /// <summary>Asserts that a rule turns one graph into another.</summary>
     public static void Rewrites(string before, Action<OnnxModel> rule, string after)
@@ -44,4 +45,21 @@ internal static class RuleTest
     public static string With(this string text, string part, string replacement) => text.Contains(part, StringComparison.Ordinal)
         ? text.Replace(part, replacement, StringComparison.Ordinal)
         : throw new ArgumentException($"'{part}' does not stand in the text.", nameof(part));
+
+    /// <summary>A text in which nodes may read lists of integers as they stand, <c>Reshape (x, {0, -1, 4})</c>: each becomes a constant of the graph, which must have others.</summary>
+    public static string WithLists(this string text)
+    {
+        SortedDictionary<string, string> constants = new(StringComparer.Ordinal);
+        string named = List().Replace(text, list =>
+        {
+            string name = $"list{list.Value[1..^1].Replace(", ", "_", StringComparison.Ordinal).Replace('-', 'm')}";
+            constants[name] = $"int64[{list.Value.Count(letter => letter == ',') + 1}] {name} = {list.Value}, ";
+            return name;
+        });
+        IEnumerable<string> missing = constants.Values.Where(constant => !named.Contains(constant, StringComparison.Ordinal));
+        return named.Insert(named.IndexOf('<', named.IndexOf("=>", StringComparison.Ordinal)) + 1, string.Concat(missing));
+    }
+
+    [GeneratedRegex(@"(?<!= )\{-?\d+(, -?\d+)*\}")]
+    private static partial Regex List();
 }

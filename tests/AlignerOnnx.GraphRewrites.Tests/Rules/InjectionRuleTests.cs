@@ -186,6 +186,42 @@ public sealed class InjectionRuleTests
         RuleTest.AssertSame(OnnxText.Load(Decoders.Packed), SlotLayouts.WithoutSlots(patched));
     }
 
+    // The normalization has a second output that nothing reads, and queries are read from the base model's values.
+    [TestMethod]
+    public void WithoutSlots_OfAPatchedModelWhoseCoreNormalises_GivesTheBaseModelBack()
+    {
+        string text = Decoders.Separate.With("lengths, total)", "lengths, total, , , , , , , , nq, nk)").With("<float[8, 8] wq", "<float[4] nq = {1, 2, 3, 4}, float[4] nk = {4, 3, 2, 1}, float[8, 8] wq");
+        OnnxModel patched = OnnxText.Load(text);
+        Inject(SlotLayout.ManyToken)(patched);
+        RuleTest.AssertSame(OnnxText.Load(text), SlotLayouts.WithoutSlots(patched));
+    }
+
+    [TestMethod]
+    public void WithoutSlots_LeavesNothingThatKeepsTheModelFromBeingPatchedAgain()
+    {
+        OnnxModel patched = OnnxText.Load(Decoders.Separate);
+        Inject(SlotLayout.Portable)(patched);
+        OnnxModel again = SlotLayouts.WithoutSlots(patched);
+        Inject(SlotLayout.Portable)(again);
+        RuleTest.AssertSame(patched, again);
+    }
+
+    [TestMethod]
+    public void WithoutSlots_OfABaseModel_IsTheModelItself()
+    {
+        OnnxModel model = OnnxText.Load(Decoders.Separate);
+        Assert.AreSame(model, SlotLayouts.WithoutSlots(model));
+    }
+
+    [TestMethod]
+    public void NoModelOrNoSites_AreTheCallersMistake()
+    {
+        Assert.AreEqual("model", Assert.ThrowsExactly<ArgumentNullException>(() => SlotLayouts.Of(null!)).ParamName);
+        Assert.AreEqual("model", Assert.ThrowsExactly<ArgumentNullException>(() => SlotLayouts.WithoutSlots(null!)).ParamName);
+        Assert.AreEqual("model", Assert.ThrowsExactly<ArgumentNullException>(() => SlotLayouts.Apply(null!, [], SlotLayout.OneToken)).ParamName);
+        Assert.AreEqual("sites", Assert.ThrowsExactly<ArgumentNullException>(() => SlotLayouts.Apply(OnnxText.Load(Decoders.Separate), null!, SlotLayout.OneToken)).ParamName);
+    }
+
     [TestMethod]
     public void Apply_SaysTheLayoutInTheMetadata_AndRefusesASecondTime()
     {
