@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
-namespace AlignerOnnx.GenAI;
+namespace AlignerOnnx.Adapters;
 
 /// <summary>Reads FlatBuffers structures straight from a file; every access is checked against the file's length, and no content is loaded.</summary>
 internal sealed class FlatBufferFile(SafeFileHandle file, long length)
