@@ -87,6 +87,10 @@ public static class SlotLayouts
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(sites);
+        if (model.Metadata(SlotMerging.MetadataKey) is { } merged)
+        {
+            throw new ModelRefusedException("An adapter is merged into the model", model.Path, merged, "a base model", "use the base model that it was made from; adapters of one token are put together with `aligner adapter blend`");
+        }
         if (model.Graph.Values.Select(value => value.Name).Concat(model.Graph.Nodes.Select(node => node.Name)).FirstOrDefault(SlotRemoval.IsOwn) is { } present)
         {
             throw new ModelRefusedException("The model is patched already", model.Path, $"the name '{present}'", "a base model", "patch the base model instead");

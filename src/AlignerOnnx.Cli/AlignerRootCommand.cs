@@ -16,6 +16,7 @@ internal static class AlignerRootCommand
         root.Subcommands.Add(new VerifyCommand());
         root.Subcommands.Add(new BenchCommand());
         root.Subcommands.Add(new GenerateCommand());
+        root.Subcommands.Add(new ChatCommand());
         root.Subcommands.Add(new AdapterCommand());
         root.Subcommands.Add(new ServeCommand());
         root.Subcommands.Add(new KeyCommand());

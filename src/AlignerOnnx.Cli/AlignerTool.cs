@@ -49,6 +49,11 @@ public static class AlignerTool
     private static PosixSignalRegistration CancelOn(PosixSignal signal, CancellationTokenSource cancellation) =>
         PosixSignalRegistration.Create(signal, context =>
         {
+            if (signal == PosixSignal.SIGINT && Interruption.Give())
+            {
+                context.Cancel = true;
+                return;
+            }
             context.Cancel = !cancellation.IsCancellationRequested;
             cancellation.Cancel();
         });

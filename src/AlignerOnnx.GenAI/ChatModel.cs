@@ -159,6 +159,13 @@ public sealed class ChatModel : IDisposable
         return _engine.GenerateAsync(request, cancellation);
     }
 
+    /// <summary>Generates a whole answer while the calling thread waits.</summary>
+    /// <param name="request">What to generate.</param>
+    /// <param name="cancellation">Ends the generation before its next token.</param>
+    /// <returns>The text of the answer.</returns>
+    /// <inheritdoc cref="Generate" path="/exception"/>
+    public string Complete(GenerationRequest request, CancellationToken cancellation = default) => string.Concat(Generate(request, cancellation).Select(token => token.Text));
+
     /// <summary>Generates the answers of several prompts with the same adapter and options, for evaluation.</summary>
     /// <param name="prompts">The prompts as text, chat template applied.</param>
     /// <param name="adapter">The name of a loaded adapter; null for the base model.</param>
@@ -170,7 +177,7 @@ public sealed class ChatModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(prompts);
         GenerationRequest template = options ?? new GenerationRequest { PromptIds = [], Temperature = 0 };
-        return [.. prompts.Select(prompt => Answer(template with { PromptIds = Encode(prompt), Adapter = adapter }, cancellation))];
+        return [.. prompts.Select(prompt => Complete(template with { PromptIds = Encode(prompt), Adapter = adapter }, cancellation))];
     }
 
     /// <summary>Frees the model; memory goes when the last running generation has ended.</summary>
@@ -180,16 +187,6 @@ public sealed class ChatModel : IDisposable
         {
             _engine.Dispose();
         }
-    }
-
-    private string Answer(GenerationRequest request, CancellationToken cancellation)
-    {
-        StringBuilder answer = new();
-        foreach (GeneratedToken token in Generate(request, cancellation))
-        {
-            answer.Append(token.Text);
-        }
-        return answer.ToString();
     }
 
     private void WithModel(Action action)

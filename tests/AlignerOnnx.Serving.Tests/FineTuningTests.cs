@@ -72,7 +72,7 @@ public sealed class FineTuningTests
         ChatCompletion completion = await s_server.Chat(job.Value!).CompleteChatAsync([new UserChatMessage(Question)]);
         Assert.IsNotNull(JsonDocument.Parse(completion.Content[0].Text).RootElement.GetProperty("answer").GetString());
 
-        FineTuningCheckpoint checkpoint = await job.GetCheckpointsAsync().SingleAsync();
+        FineTuningCheckpoint checkpoint = await job.GetCheckpointsAsync().FirstAsync();
         Assert.AreEqual(120, checkpoint.StepNumber);
         Assert.IsNotNull(checkpoint.Metrics.TrainLoss);
         BinaryData table = await s_server.Files().DownloadFileAsync(job.ResultFileIds.Single());
@@ -124,6 +124,33 @@ public sealed class FineTuningTests
         Assert.AreEqual(FineTuningStatus.Cancelled, job.Status);
         ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => s_server.FineTuning().ResumeFineTuningJobAsync(job.JobId, new RequestOptions()));
         Assert.AreEqual(400, e.Status);
+    }
+
+    [TestMethod]
+    public async Task Job_Paused_ItsCheckpointCanBeCalledAndOutlivesIt()
+    {
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = await UploadAsync("form-json.train.jsonl"), suffix = "half", hyperparameters = new { steps = 1_000_000 } });
+        while (!(await job.GetEventsAsync(new()).Select(each => each.Kind?.ToString()).ToListAsync()).Contains("metrics"))
+        {
+            await Task.Delay(50);
+            await job.UpdateStatusAsync();
+            Assert.IsTrue(job.Status.ToString() is "queued" or "running", $"{job.Status}: {await EventsAsync(job)}");
+        }
+        await s_server.FineTuning().PauseFineTuningJobAsync(job.JobId, new RequestOptions());
+        FineTuningCheckpoint? checkpoint;
+        while ((checkpoint = await job.GetCheckpointsAsync().FirstOrDefaultAsync()) is null)
+        {
+            // The training process is writing its last state.
+            await Task.Delay(50);
+        }
+        Assert.IsGreaterThan(0, checkpoint.StepNumber);
+        Assert.EndsWith($":ckpt-step-{checkpoint.StepNumber}", checkpoint.ModelId);
+        string said = (await EventsAsync(job)).Split('\n').Single(message => message.StartsWith($"Step {checkpoint.StepNumber}/", StringComparison.Ordinal));
+        Assert.AreEqual(double.Parse(said[(said.IndexOf('=', StringComparison.Ordinal) + 1)..], System.Globalization.CultureInfo.InvariantCulture), checkpoint.Metrics.TrainLoss!.Value, 1e-4);
+        await job.CancelAndUpdateAsync();
+        Assert.AreEqual(checkpoint.ModelId, (await s_server.Chat(checkpoint.ModelId).CompleteChatAsync([new UserChatMessage(Question)])).Value.Model);
+        Assert.AreEqual(checkpoint.Id, (await job.GetCheckpointsAsync().SingleAsync()).Id);
+        await s_server.Models().DeleteModelAsync(checkpoint.ModelId);
     }
 
     [TestMethod]

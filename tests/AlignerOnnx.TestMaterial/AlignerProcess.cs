@@ -27,8 +27,24 @@ public static class AlignerProcess
     public static async Task<Run> RunAsync(IEnumerable<string> arguments, string? workingFolder, params IReadOnlyList<(string Name, string Value)> environment)
     {
         using Process process = Start(arguments, workingFolder, environment);
+        process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return new Run(process.ExitCode, await output, await errors);
+    }
+
+    /// <summary>Runs the tool with lines on its standard input.</summary>
+    public static async Task<Run> RunWithInputAsync(IEnumerable<string> lines, params IEnumerable<string> arguments)
+    {
+        using Process process = Start(arguments);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        foreach (string line in lines)
+        {
+            await process.StandardInput.WriteLineAsync(line);
+        }
+        process.StandardInput.Close();
         await process.WaitForExitAsync();
         return new Run(process.ExitCode, await output, await errors);
     }
@@ -37,6 +53,7 @@ public static class AlignerProcess
     {
         ProcessStartInfo start = new("dotnet")
         {
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             StandardOutputEncoding = Encoding.UTF8,

@@ -1,10 +1,11 @@
+using AlignerOnnx.Graph;
 using Google.FlatBuffers;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Adapters;
 
 /// <summary>
-/// Writes <c>.onnx_adapter</c> files, which ONNX Runtime and GenAI load: a FlatBuffer with identifier TORT and one entry for each graph input that is overridden.
+/// <c>.onnx_adapter</c> files, which ONNX Runtime and GenAI load: a FlatBuffer with identifier TORT and one entry for each graph input that is overridden.
 /// Source: github.com/microsoft/onnxruntime, onnxruntime/lora/adapter_format/adapter_schema.fbs.
 /// </summary>
 public static class OnnxAdapterFile
@@ -30,6 +31,15 @@ public static class OnnxAdapterFile
         builder.Finish(builder.EndTable(), "TORT");
         return builder.SizedByteArray();
     }
+
+    /// <summary>Reads the values that a file sets.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="AdapterRefusedException">The file is missing or damaged.</exception>
+    public static IReadOnlyList<AdapterParameter> Read(string path) => OnnxAdapterReader.Read(path, withValues: true);
+
+    /// <summary>As <see cref="Read"/>, but the values stay in the file: <see cref="AdapterParameter.Data"/> is empty.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static IReadOnlyList<AdapterParameter> Describe(string path) => OnnxAdapterReader.Read(path, withValues: false);
 
     private static Offset<Table> Write(FlatBufferBuilder builder, AdapterParameter parameter)
     {
@@ -57,4 +67,8 @@ public static class OnnxAdapterFile
 /// <param name="Type">The element type.</param>
 /// <param name="Shape">The shape.</param>
 /// <param name="Data">The bytes, little-endian, row-major.</param>
-public sealed record AdapterParameter(string Name, DataType Type, IReadOnlyList<long> Shape, ReadOnlyMemory<byte> Data);
+public sealed record AdapterParameter(string Name, DataType Type, IReadOnlyList<long> Shape, ReadOnlyMemory<byte> Data)
+{
+    /// <summary>The parameter in the notation of ONNX, such as <c>Float [1,6,128]</c>.</summary>
+    public override string ToString() => $"{Type} [{string.Join(',', Shape)}]";
+}

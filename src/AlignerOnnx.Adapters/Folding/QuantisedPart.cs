@@ -1,11 +1,12 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Adapters;
 
 /// <summary>
-/// The stored bytes of neighbouring rows of a MatMulNBits weight: of a packed projection only the rows that are wanted are read. Elements stand in borrowed memory, since
+/// The stored bytes of neighbouring rows of a MatMulNBits weight: of a packed projection only the rows that are wanted are read. Numbers stand in borrowed memory, since
 /// weights are large and folding reads those of every layer.
 /// </summary>
 internal sealed class QuantisedPart : IDisposable
@@ -21,13 +22,13 @@ internal sealed class QuantisedPart : IDisposable
         BlocksPerRow = (int)weight.BlocksPerRow;
         int bytes = checked(rows * BytesPerRow);
         _elements = ArrayPool<byte>.Shared.Rent(bytes);
+        _scales = ArrayPool<float>.Shared.Rent(rows * BlocksPerRow);
+        _zeroPoints = ArrayPool<float>.Shared.Rent(rows * BlocksPerRow);
         try
         {
             reader.Read(Constants.Of(weight.Elements)!, first * BytesPerRow, _elements.AsSpan(0, bytes));
-            _scales = new float[rows * BlocksPerRow];
-            reader.ReadSingles(Constants.Of(weight.Scales)!, first * BlocksPerRow, _scales);
-            _zeroPoints = new float[_scales.Length];
-            ReadZeroPoints(reader, weight, first, rows);
+            reader.ReadSingles(Constants.Of(weight.Scales)!, first * BlocksPerRow, _scales.AsSpan(0, rows * BlocksPerRow));
+            ReadZeroPoints(reader, weight, first, _zeroPoints.AsSpan(0, rows * BlocksPerRow));
         }
         catch
         {
@@ -66,8 +67,15 @@ internal sealed class QuantisedPart : IDisposable
     /// <summary>An element of a packed row: elements stand in bytes with the low bits first.</summary>
     public static int Element(ReadOnlySpan<byte> row, int bits, int index) => (row[(index * bits) >> 3] >> ((index * bits) & 7)) & ((1 << bits) - 1);
 
-    public void Dispose() => ArrayPool<byte>.Shared.Return(_elements);
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_elements);
+        ArrayPool<float>.Shared.Return(_scales);
+        ArrayPool<float>.Shared.Return(_zeroPoints);
+    }
 
+    // As NibbleVector.Dot: the first adapter counts too.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Unpack(ReadOnlySpan<byte> row, int bits, Span<float> numbers)
     {
         for (int i = 0; i < numbers.Length; i++)
@@ -76,24 +84,24 @@ internal sealed class QuantisedPart : IDisposable
         }
     }
 
-    private void ReadZeroPoints(TensorReader reader, QuantisedWeight weight, long first, int rows)
+    private void ReadZeroPoints(TensorReader reader, QuantisedWeight weight, long first, Span<float> zeroPoints)
     {
         if (weight.ZeroPoints is null)
         {
-            Array.Fill(_zeroPoints, 1 << (weight.Bits - 1));
+            zeroPoints.Fill(1 << (weight.Bits - 1));
             return;
         }
         if (weight.HasNumericZeroPoints)
         {
-            reader.ReadSingles(Constants.Of(weight.ZeroPoints)!, first * BlocksPerRow, _zeroPoints);
+            reader.ReadSingles(Constants.Of(weight.ZeroPoints)!, first * BlocksPerRow, zeroPoints);
             return;
         }
         int bytesPerRow = (int)weight.ZeroPointBytesPerRow;
-        byte[] packed = new byte[rows * bytesPerRow];
+        byte[] packed = new byte[zeroPoints.Length / BlocksPerRow * bytesPerRow];
         reader.Read(Constants.Of(weight.ZeroPoints)!, first * bytesPerRow, packed);
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row * BlocksPerRow < zeroPoints.Length; row++)
         {
-            Unpack(packed.AsSpan(row * bytesPerRow, bytesPerRow), weight.Bits, _zeroPoints.AsSpan(row * BlocksPerRow, BlocksPerRow));
+            Unpack(packed.AsSpan(row * bytesPerRow, bytesPerRow), weight.Bits, zeroPoints.Slice(row * BlocksPerRow, BlocksPerRow));
         }
     }
 }

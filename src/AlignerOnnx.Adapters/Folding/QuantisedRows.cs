@@ -36,7 +36,7 @@ internal static class QuantisedRows
     /// <summary>The common form, fast.</summary>
     private static double[] MultiplyNibbles(QuantisedPart part, long[] rows, double[] vector)
     {
-        NibbleVector ordered = new(vector, (int)part.Weight.PaddedColumns);
+        NibbleVector ordered = new(vector, (int)part.Weight.BlockSize);
         return Array.ConvertAll(rows, row => ordered.Dot(part.Elements(row), part.Scales(row), part.ZeroPoints(row)));
     }
 

@@ -50,6 +50,11 @@ public sealed record Adapter(AdapterConfig Config, ReadOnlyMemory<float> Tokens,
         {
             throw new AdapterRefusedException("The adapter is for a model of another architecture", $"adapter of {Config.BaseModelNameOrPath}", own.ToString(), model.ToString(), "use the model that the adapter was trained for");
         }
+        if (!anyBase && Config.BaseFingerprint.Length == 0)
+        {
+            throw new AdapterRefusedException("It is not known on which weights the adapter was trained", $"adapter of {Config.BaseModelNameOrPath}", "no base fingerprint", "that of this model",
+                "import it again with --model, or say --any-base if this is the model that it was trained for");
+        }
         if (!anyBase && Config.BaseFingerprint != fingerprint())
         {
             throw new AdapterRefusedException("The adapter was trained on other weights", $"adapter of {Config.BaseModelNameOrPath}", $"base fingerprint {Config.BaseFingerprint}",

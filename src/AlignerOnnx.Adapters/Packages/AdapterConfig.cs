@@ -44,7 +44,7 @@ public sealed record AdapterConfig
     /// <summary>The base model's name or path; for people, nothing opens it.</summary>
     public string BaseModelNameOrPath { get; init; } = "";
 
-    /// <summary>The fingerprint of the base model (<see cref="AlignerOnnx.Adapters.BaseFingerprint"/>).</summary>
+    /// <summary>The fingerprint of the base model (<see cref="AlignerOnnx.Adapters.BaseFingerprint"/>); empty where it was imported without its model.</summary>
     public required string BaseFingerprint { get; init; }
 
     /// <summary>How it was trained; null where that is not known.</summary>

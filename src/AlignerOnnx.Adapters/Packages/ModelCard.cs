@@ -20,10 +20,10 @@ internal static class ModelCard
             {config.NumTokens} token(s) of size {config.HiddenSize}, shared by layers {config.StartLayer} to {config.NumLayers - 1}{(config.GatedLayers > 0 ? $", and one gate for each of {config.NumHeads} heads a layer" : "")}:
             {(config.NumTokens * config.HiddenSize) + (config.GatedLayers * config.NumHeads)} trained numbers (method: arXiv 2312.05503, {config.Attention} attention).
 
-            Base model: {config.BaseModelNameOrPath} (fingerprint {config.BaseFingerprint}).
+            Base model: {config.BaseModelNameOrPath} ({(config.BaseFingerprint.Length > 0 ? $"fingerprint {config.BaseFingerprint}" : "its weights are not known")}).
 
             """);
-        if (config.Training is { } training)
+        if (config.Training is { DataFile.Length: > 0 } training)
         {
             card.Append(CultureInfo.InvariantCulture, $"""
 
@@ -38,6 +38,14 @@ internal static class ModelCard
                 | rows | {training.DataRows}: {training.DataTokens} tokens, {training.LearntTokens} of them learnt |
                 | loss of the last step | {Number(training.FinalLoss)} |
                 | loss on held-out rows | {Number(training.EvalLoss)} |
+
+                """);
+        }
+        else if (config.Training is { } origin)
+        {
+            card.Append(CultureInfo.InvariantCulture, $"""
+
+                Origin: {origin.Recipe}{(origin.Steps > 0 ? $", {origin.Steps} steps" : "")}.
 
                 """);
         }

@@ -28,16 +28,7 @@ public static class ModelPatcher
         Architecture architecture = Architecture.Of(sites, model.Path!);
         SlotLayouts.Apply(model, sites, layout);
         PatchFacts facts = new(SlotLayouts.NameOf(layout), SlotDocument.Of(model), architecture, model.Path!);
-        AtomicOutput.MakeFolder(destination, folder =>
-        {
-            string from = Path.GetDirectoryName(model.Path!)!;
-            foreach (string file in FilesBeside(model, from))
-            {
-                WeightFiles.Bring(from, file, folder, model.DataFiles.Contains(file) ? weights : WeightCopy.Copy);
-            }
-            File.WriteAllBytes(Path.Combine(folder, Path.GetFileName(model.Path!)), model.ToBytes());
-            File.WriteAllBytes(Path.Combine(folder, FactsFile), JsonSerializer.SerializeToUtf8Bytes(facts.ToDocument(), PatchFactsJson.Default.PatchDocument));
-        });
+        ModelFolderOutput.Write(model, destination, weights, JsonSerializer.SerializeToUtf8Bytes(facts.ToDocument(), PatchFactsJson.Default.PatchDocument));
         return facts;
     }
 
@@ -60,12 +51,5 @@ public static class ModelPatcher
         {
             throw new ModelRefusedException("The facts of the patched model are malformed", facts.FullName, malformed.Message, "what `aligner patch` wrote", "patch the base model again", malformed);
         }
-    }
-
-    /// <summary>Names, relative to the folder: the data files, wherever they lie below it, and of a GenAI model folder the other files too.</summary>
-    private static IEnumerable<string> FilesBeside(OnnxModel model, string folder)
-    {
-        IEnumerable<string> others = File.Exists(Path.Combine(folder, ModelPaths.GenAIConfig)) ? Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)) : [];
-        return others.Where(file => file != Path.GetFileName(model.Path!) && file != FactsFile).Union(model.DataFiles);
     }
 }

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using AlignerOnnx.Graph;
+using OnnxType = Onnx.TensorProto.Types.DataType;
 
 namespace AlignerOnnx.Adapters;
 
@@ -13,9 +15,13 @@ public sealed record SafetensorsTensor(string Name, string DataType, IReadOnlyLi
     public static SafetensorsTensor Of(string name, ReadOnlySpan<float> data, params IReadOnlyList<long> shape) =>
         new(name, "F32", shape, MemoryMarshal.AsBytes(data).ToArray());
 
-    /// <summary>The elements of a float32 tensor.</summary>
+    /// <summary>The elements of a tensor of F32, F16 or BF16, exact in float32.</summary>
     /// <exception cref="InvalidOperationException">The tensor is of another type.</exception>
-    public float[] ToSingles() => DataType == "F32"
-        ? MemoryMarshal.Cast<byte, float>(Data.Span).ToArray()
-        : throw new InvalidOperationException($"Tensor '{Name}' is of {DataType}, not F32.");
+    public float[] ToSingles() => FloatEncoding.ToSingles(Data.Span, DataType switch
+    {
+        "F32" => OnnxType.Float,
+        "F16" => OnnxType.Float16,
+        "BF16" => OnnxType.Bfloat16,
+        _ => throw new InvalidOperationException($"Tensor '{Name}' is of {DataType}, not F32, F16 or BF16."),
+    });
 }

@@ -7,8 +7,12 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner adapter import</c>: makes an adapter folder of tokens and gates that were trained elsewhere.</summary>
 internal sealed class AdapterImportCommand : AlignerCommand
 {
-    private readonly Argument<string> _source = new("SOURCE") { Description = "A checkpoint that ONNX Runtime Training saved, or the .run folder of a stopped run." };
-    private readonly Option<string> _model = new("--model", "-m") { Description = "The model that it was trained on.", HelpName = "MODEL", Required = true };
+    private readonly Argument<string> _source = new("SOURCE")
+    {
+        Description = "What holds tokens and gates: a .pth file of the authors' code, lit-llama or litgpt; the folder of a PEFT adaption_prompt checkpoint; a checkpoint that ONNX Runtime Training saved; the .run folder of a stopped run.",
+    };
+
+    private readonly Option<string?> _model = new("--model", "-m") { Description = "The model that it was trained on; a .pth file can do without, its adapter then fits with --any-base alone.", HelpName = "MODEL" };
     private readonly Option<string> _output = CommonOptions.OutputFolder("The adapter folder to make; it must not exist, or be empty.");
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
 
@@ -20,14 +24,15 @@ internal sealed class AdapterImportCommand : AlignerCommand
         Options.Add(_anyBase);
     }
 
-    public override IReadOnlyList<string> Examples => ["aligner adapter import device.ckpt --model models/pocket/model-int4 -o from-device"];
+    public override IReadOnlyList<string> Examples =>
+        ["aligner adapter import device.ckpt --model models/pocket/model-int4 -o from-device", "aligner adapter import llama2-7b-alpaca-1token.pth --model llama2-7b-int4 -o alpaca"];
 
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string folder = Path.GetFullPath(parsed.GetRequiredValue(_output));
-        AdapterConfig config = AdapterImport.Run(parsed.GetRequiredValue(_source), parsed.GetRequiredValue(_model), folder, parsed.GetValue(_anyBase)).Config;
+        AdapterConfig config = AdapterImport.Run(parsed.GetRequiredValue(_source), parsed.GetValue(_model), folder, parsed.GetValue(_anyBase)).Config;
         output.Result(new Report(folder, config.NumTokens, config.StartLayer, config.Training!.Steps), report =>
-            output.Line($"{report.Output}: {report.Tokens} token{(report.Tokens == 1 ? "" : "s")}, from layer {report.StartLayer}, after {report.Steps} steps"));
+            output.Line($"{report.Output}: {report.Tokens} token{(report.Tokens == 1 ? "" : "s")}, from layer {report.StartLayer}{(report.Steps > 0 ? $", after {report.Steps} steps" : "")}"));
         return Task.FromResult(ExitCodes.Done);
     }
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text;
 using AlignerOnnx.GenAI;
-using AlignerOnnx.Graph;
 using AlignerOnnx.Serving;
 
 namespace AlignerOnnx.Cli;
@@ -14,9 +13,7 @@ internal sealed class GenerateCommand : AlignerCommand
     private readonly Option<string?> _system = new("--system") { Description = "The system message that stands before the prompt.", HelpName = "TEXT" };
     private readonly Option<string?> _adapter = CommonOptions.Adapter();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
-    private readonly Option<int> _maximum = CommonOptions.Whole("--max-tokens", "The most tokens to answer with.", standard: 128, least: 1);
-    private readonly Option<double> _temperature = CommonOptions.Number("--temperature", "0 takes the likeliest token always; above, tokens are drawn.", standard: 0, least: 0, most: 10);
-    private readonly Option<int> _seed = CommonOptions.Seed();
+    private readonly GenerationOptions _answers = new(maximumTokens: 128);
     private readonly Option<bool> _raw = new("--raw") { Description = "Continue the prompt as it is, without the model's chat template." };
 
     public GenerateCommand() : base("generate", "Write one answer, with or without an adapter.")
@@ -26,9 +23,7 @@ internal sealed class GenerateCommand : AlignerCommand
         Options.Add(_system);
         Options.Add(_adapter);
         Options.Add(_anyBase);
-        Options.Add(_maximum);
-        Options.Add(_temperature);
-        Options.Add(_seed);
+        _answers.AddTo(this);
         Options.Add(_raw);
     }
 
@@ -37,24 +32,11 @@ internal sealed class GenerateCommand : AlignerCommand
     protected override async Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string? adapter = parsed.GetValue(_adapter);
-        string named = parsed.GetRequiredValue(_model);
-        string folder = adapter is null ? Path.GetDirectoryName(ModelPaths.FindOnnxFile(named))! : ModelCache.PatchedFor(named, adapter);
-        using PreparedAdapters adapters = new(folder, parsed.GetValue(_anyBase));
-        AdapterSource? source = adapter is null ? null : adapters.Prepare(adapter);
-        using ChatModel model = new(folder);
-        if (source is not null)
-        {
-            model.LoadAdapter(source.Name, source.Path);
-        }
+        using AdaptedModel adapted = new(parsed.GetRequiredValue(_model), parsed.GetValue(_anyBase));
+        adapted.Use(adapter);
+        ChatModel model = adapted.Model;
         int[] prompt = model.Encode(PromptText(parsed, model));
-        GenerationRequest request = new()
-        {
-            PromptIds = prompt,
-            Adapter = source?.Name,
-            MaxNewTokens = parsed.GetValue(_maximum),
-            Temperature = (float)parsed.GetValue(_temperature),
-            Seed = parsed.GetValue(_seed),
-        };
+        GenerationRequest request = _answers.RequestOf(parsed) with { PromptIds = prompt, Adapter = adapted.Adapter };
         StringBuilder text = new();
         int tokens = 0;
         FinishReason finish = FinishReason.None;

@@ -11,12 +11,7 @@ internal sealed class PatchCommand : AlignerCommand
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<string> _output = CommonOptions.OutputFolder("The folder to make; it must not exist, or be empty.");
     private readonly Option<string?> _slots = CommonOptions.Slots(OneTokenInjection.Layout);
-    private readonly Option<WeightCopy> _weights = new("--weights")
-    {
-        Description = "copy: cloned where the file system can. link: hard links, which need no space; onnx.checker then refuses the data files, of the original too.",
-        HelpName = "copy|link",
-        DefaultValueFactory = _ => WeightCopy.Copy,
-    };
+    private readonly Option<WeightCopy> _weights = WeightOption.Create();
 
     public PatchCommand() : base("patch", "Make a patched copy of a model: with slots for adapters, and the base model's answers while they are empty.")
     {
@@ -31,11 +26,7 @@ internal sealed class PatchCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string destination = Path.GetFullPath(parsed.GetRequiredValue(_output));
-        WeightCopy weights = parsed.GetValue(_weights);
-        if (weights == WeightCopy.Link)
-        {
-            output.Message("aligner: the weights are hard links: Python's onnx refuses data files with several hard links (\"potential hardlink attack\"), those of the original model too");
-        }
+        WeightCopy weights = WeightOption.Chosen(parsed, _weights, output);
         PatchFacts facts = ModelPatcher.Patch(parsed.GetRequiredValue(_model), destination, weights, SlotLayouts.Find(parsed.GetRequiredValue(_slots))!.Value);
         Architecture sizes = facts.Architecture;
         output.Result(new Report(destination, facts.Layout, facts.Slots, sizes.Layers, facts.BaseFile), report =>

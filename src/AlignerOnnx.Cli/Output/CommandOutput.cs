@@ -62,6 +62,13 @@ internal sealed class CommandOutput
     /// <summary>A line for the person watching, never part of the result.</summary>
     public void Message(string text) => _messages.WriteLine(text);
 
+    /// <summary>What asks the person for a line, never part of the result.</summary>
+    public void Prompt(string text)
+    {
+        _messages.Write(text);
+        _messages.Flush();
+    }
+
     /// <summary>A table of the result.</summary>
     public void Table(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
     {

@@ -1,5 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Decoding;
+using AlignerOnnx.Kernels;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -29,6 +30,10 @@ internal sealed class BatchDecoder : IDisposable
     {
         _form = form;
         _lastOnly = LastPosition.Apply(model);
+        if (OperatorKernels.MultiplyInt4Faster)
+        {
+            Int4Products.Apply(model);
+        }
         _session = Open(model, config.Threads);
         _logitsType = _session.OutputMetadata[BatchForm.Logits].ElementDataType;
         Vocabulary = _session.OutputMetadata[BatchForm.Logits].Dimensions is [.., > 0 and var width] ? width : config.VocabularySize;
@@ -73,6 +78,7 @@ internal sealed class BatchDecoder : IDisposable
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         options.IntraOpNumThreads = threads ?? 0;
+        OperatorKernels.Register(options);
         options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
         try
         {

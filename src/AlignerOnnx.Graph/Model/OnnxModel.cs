@@ -76,6 +76,15 @@ public sealed class OnnxModel
         }
     }
 
+    /// <summary>Removes one entry of the model's metadata; nothing where it is absent.</summary>
+    public void RemoveMetadata(string key)
+    {
+        if (_header.MetadataProps.FirstOrDefault(e => e.Key == key) is { } entry)
+        {
+            _header.MetadataProps.Remove(entry);
+        }
+    }
+
     /// <summary>One entry of the model's metadata; null where it is absent.</summary>
     public string? Metadata(string key) => _header.MetadataProps.FirstOrDefault(e => e.Key == key)?.Value;
 

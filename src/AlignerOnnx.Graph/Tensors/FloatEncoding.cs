@@ -3,7 +3,7 @@ using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Graph;
 
-/// <summary>Float32 numbers as the raw bytes of a tensor of another float type, rounded to nearest even.</summary>
+/// <summary>Float32 numbers and the raw bytes of a tensor of a float type; writing rounds to nearest even.</summary>
 public static class FloatEncoding
 {
     /// <summary>Encodes numbers.</summary>
@@ -18,6 +18,25 @@ public static class FloatEncoding
         DataType.Bfloat16 => MemoryMarshal.AsBytes<ushort>(Array.ConvertAll(numbers.ToArray(), UpperHalf)).ToArray(),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16."),
     };
+
+    /// <summary>Decodes numbers; every one is exact in float32.</summary>
+    /// <param name="bytes">Little-endian bytes.</param>
+    /// <param name="type">Float, Float16 or Bfloat16.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The type is none of these.</exception>
+    public static float[] ToSingles(ReadOnlySpan<byte> bytes, DataType type)
+    {
+        if (type == DataType.Float)
+        {
+            return MemoryMarshal.Cast<byte, float>(bytes).ToArray();
+        }
+        if (type is not (DataType.Float16 or DataType.Bfloat16))
+        {
+            throw new ArgumentOutOfRangeException(nameof(type), type, "Expected Float, Float16 or Bfloat16.");
+        }
+        float[] numbers = new float[bytes.Length / sizeof(ushort)];
+        Widen(bytes, type, numbers);
+        return numbers;
+    }
 
     /// <summary>Widens the raw bytes of float16 or bfloat16 numbers to float32, which holds each exactly.</summary>
     internal static void Widen(ReadOnlySpan<byte> bytes, DataType type, Span<float> numbers)

@@ -75,14 +75,7 @@ public sealed class Tensor
     public float[] ReadSingles()
     {
         RequireFloat();
-        byte[] bytes = ReadBytes();
-        if (ElementType == DataType.Float)
-        {
-            return MemoryMarshal.Cast<byte, float>(bytes).ToArray();
-        }
-        float[] numbers = new float[bytes.Length / 2];
-        FloatEncoding.Widen(bytes, ElementType, numbers);
-        return numbers;
+        return FloatEncoding.ToSingles(ReadBytes(), ElementType);
     }
 
     /// <summary>Reads a tensor of int64 or int32 as int64.</summary>

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
@@ -40,30 +39,14 @@ internal sealed class HeldOutQuestions
         return (new AnswerMeasure(FormCheck.Rate(greedy, form), Accuracy(greedy), Count(greedy), FormCheck.Rate(drawn, form), Accuracy(drawn), Count(drawn), samples), greedy);
     }
 
-    // Generations run side by side; each has a seed of its own, so the answers do not depend on their order.
-    private string[] Answer(ChatModel model, string? adapter, float temperature, int seed, CancellationToken cancellation)
+    private string[] Answer(ChatModel model, string? adapter, float temperature, int seed, CancellationToken cancellation) => SideBySide.Rows(Questions.Count, row => model.Complete(new GenerationRequest
     {
-        string[] answers = new string[Questions.Count];
-        ParallelOptions parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellation };
-        Parallel.For(0, answers.Length, parallel, row =>
-        {
-            GenerationRequest request = new()
-            {
-                PromptIds = model.Encode(model.ApplyChatTemplate([new ChatTurn("user", Questions[row])])),
-                Adapter = adapter,
-                MaxNewTokens = MaximumNewTokens,
-                Temperature = temperature,
-                Seed = unchecked((seed * 1000) + row) & int.MaxValue,
-            };
-            StringBuilder answer = new();
-            foreach (GeneratedToken token in model.Generate(request, cancellation))
-            {
-                answer.Append(token.Text);
-            }
-            answers[row] = answer.ToString();
-        });
-        return answers;
-    }
+        PromptIds = model.Encode(model.ApplyChatTemplate([new ChatTurn("user", Questions[row])])),
+        Adapter = adapter,
+        MaxNewTokens = MaximumNewTokens,
+        Temperature = temperature,
+        Seed = unchecked((seed * 1000) + row) & int.MaxValue,
+    }, cancellation), cancellation);
 
     private double Accuracy(string[] answers) => answers.Zip(_facts).Count(pair => FormCheck.States(pair.First, pair.Second)) / (double)answers.Length;
 

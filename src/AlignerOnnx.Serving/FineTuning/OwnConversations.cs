@@ -59,23 +59,13 @@ internal static class OwnConversations
         }
     }
 
-    // Generations run side by side; each has a seed of its own, so the rows do not depend on their order.
-    private static string[] Draw(ChatModel model, string header, int count, CancellationToken cancellation)
+    private static string[] Draw(ChatModel model, string header, int count, CancellationToken cancellation) => SideBySide.Rows(count, row =>
     {
-        string[] rows = new string[count];
-        ParallelOptions parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellation };
-        Parallel.For(0, count, parallel, row =>
-        {
-            string question = Complete(model, header, QuestionTokens, (2 * row) + 1, cancellation).Trim();
-            string answer = Complete(model, model.ApplyChatTemplate([new ChatTurn("user", question)]), AnswerTokens, (2 * row) + 2, cancellation).Trim();
-            rows[row] = JsonSerializer.Serialize(new { messages = new[] { new { role = "user", content = question }, new { role = ConversationTurn.Assistant, content = answer } } });
-        });
-        return rows;
-    }
+        string question = Complete(model, header, QuestionTokens, (2 * row) + 1, cancellation);
+        string answer = Complete(model, model.ApplyChatTemplate([new ChatTurn("user", question)]), AnswerTokens, (2 * row) + 2, cancellation);
+        return JsonSerializer.Serialize(new { messages = new[] { new { role = "user", content = question }, new { role = ConversationTurn.Assistant, content = answer } } });
+    }, cancellation);
 
-    private static string Complete(ChatModel model, string prompt, int tokens, int seed, CancellationToken cancellation)
-    {
-        GenerationRequest request = new() { PromptIds = model.Encode(prompt), MaxNewTokens = tokens, Temperature = 1, Seed = seed };
-        return string.Concat(model.Generate(request, cancellation).Select(token => token.Text));
-    }
+    private static string Complete(ChatModel model, string prompt, int tokens, int seed, CancellationToken cancellation) =>
+        model.Complete(new GenerationRequest { PromptIds = model.Encode(prompt), MaxNewTokens = tokens, Temperature = 1, Seed = seed }, cancellation).Trim();
 }

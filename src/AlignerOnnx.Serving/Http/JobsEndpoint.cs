@@ -33,15 +33,16 @@ internal sealed class JobsEndpoint(ServerParts parts, ServingOptions options, Jo
     internal Task Events(HttpContext context) => Json.WriteAsync(context,
         Page.Of([.. parts.Jobs.Events(Find(context).Id).Select(JobEventObject.Of)], each => each.Id, context.Request.Query), ApiJson.Default.ListObjectJobEventObject);
 
-    /// <summary>The one state of a job that can be called: its result. Checkpoints of a running job are not models.</summary>
+    /// <summary>The states of a job that can be called: its result, and before it the newest checkpoints.</summary>
     internal Task Checkpoints(HttpContext context)
     {
         Job job = Find(context);
-        JobCheckpointObject[] all = job.Result is null ? [] :
-        [
-            new($"ftckpt-{job.Id["ftjob-".Length..]}", job.Finished!.Value.ToUnixTimeSeconds(), job.Result, job.FinalStep ?? 0, new JobCheckpointMetrics(job.FinalStep ?? 0, job.FinalLoss, job.ValidationLoss), job.Id),
-        ];
-        return Json.WriteAsync(context, Page.Of(all, each => each.Id, context.Request.Query), ApiJson.Default.ListObjectJobCheckpointObject);
+        string id = $"ftckpt-{job.Id["ftjob-".Length..]}";
+        IEnumerable<JobCheckpointObject> result = job.Result is null ? [] :
+            [new(id, job.Finished!.Value.ToUnixTimeSeconds(), job.Result, job.FinalStep ?? 0, new JobCheckpointMetrics(job.FinalStep ?? 0, job.FinalLoss, job.ValidationLoss), job.Id)];
+        IEnumerable<JobCheckpointObject> before = JobCheckpoints.Of(parts.Adapters, job).Select(checkpoint => new JobCheckpointObject(
+            $"{id}-{checkpoint.Step}", checkpoint.Version.Created.ToUnixTimeSeconds(), checkpoint.Version.Name, checkpoint.Step, parts.Jobs.MetricsOf(job.Id, checkpoint.Step), job.Id));
+        return Json.WriteAsync(context, Page.Of([.. result, .. before], each => each.Id, context.Request.Query), ApiJson.Default.ListObjectJobCheckpointObject);
     }
 
     private Task Change(HttpContext context, string to, string message, params IReadOnlyList<string> from)

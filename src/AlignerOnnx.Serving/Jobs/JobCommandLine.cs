@@ -69,6 +69,9 @@ internal sealed class JobFolder(string root)
     /// <summary>The losses of the run.</summary>
     internal string Metrics => Path.Combine(root, "adapter.run", "metrics.jsonl");
 
+    /// <summary>The newest state of the training.</summary>
+    internal string Checkpoint => RunFolder.CheckpointOf(Path.Combine(root, "adapter.run"));
+
     /// <summary>Whether a run was begun that can be resumed.</summary>
     internal bool HasRun => Directory.Exists(Path.Combine(root, "adapter.run"));
 

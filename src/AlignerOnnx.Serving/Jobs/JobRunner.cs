@@ -97,10 +97,15 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
         }
         JobFolder folder = Folder(job.Id);
         JobMetrics metrics = new(parts.Jobs, job.Id, folder.Metrics);
+        JobCheckpoints checkpoints = new(parts, job, folder, options.BaseName);
         (int exitCode, string output, string errors) = Directory.Exists(folder.Output)
             ? (0, "", "")
-            : await TrainAsync(job, folder, metrics, interrupt);
+            : await TrainAsync(job, folder, metrics, checkpoints, interrupt);
         metrics.Record();
+        if (parts.Jobs.Require(job.Id).Status == JobStatus.Paused)
+        {
+            Keep(job, checkpoints.Take);
+        }
         if (stopping.IsCancellationRequested || parts.Jobs.Require(job.Id).Status != JobStatus.Running)
         {
             return;
@@ -113,7 +118,7 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
         Publish(job, folder, output);
     }
 
-    private async Task<(int ExitCode, string Output, string Errors)> TrainAsync(Job job, JobFolder folder, JobMetrics metrics, CancellationToken interrupt)
+    private async Task<(int ExitCode, string Output, string Errors)> TrainAsync(Job job, JobFolder folder, JobMetrics metrics, JobCheckpoints checkpoints, CancellationToken interrupt)
     {
         folder.Make();
         IReadOnlyList<string> arguments = JobCommandLine.Of(job, options.ModelFolder, folder, Provide(job.TrainingFile, folder, "training")!, Provide(job.ValidationFile, folder, "validation"), ProvideStart(job, folder));
@@ -126,6 +131,7 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
             while (await Task.WhenAny(end, timer.WaitForNextTickAsync(CancellationToken.None).AsTask()) != end)
             {
                 metrics.Record();
+                Keep(job, checkpoints.TakeWhereDue);
             }
             return (await end, process.Output, process.Errors);
         }
@@ -136,6 +142,19 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
         finally
         {
             parts.Jobs.SetProcess(job.Id, null);
+        }
+    }
+
+    /// <summary>A checkpoint that cannot be kept is no reason to end the training.</summary>
+    private void Keep(Job job, Action take)
+    {
+        try
+        {
+            take();
+        }
+        catch (Exception e) when (e is Graph.RefusedException or IOException or ApiException)
+        {
+            LogNotKept(logger, e, job.Id);
         }
     }
 
@@ -229,6 +248,9 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Job {Job} published {Version}")]
     private static partial void LogPublished(ILogger logger, string job, string version);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A checkpoint of job {Job} could not be kept")]
+    private static partial void LogNotKept(ILogger logger, Exception exception, string job);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Job {Job} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string job);

@@ -88,6 +88,12 @@ internal sealed class JobStore(StateDatabase database, TimeProvider time)
         row => new JobEvent(row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetString(3), row.Text(4) is { } data ? JsonDocument.Parse(data).RootElement.Clone() : null, At(row.GetInt64(5))),
         ("$job", job));
 
+    /// <summary>The losses of a step, as far as they were recorded.</summary>
+    internal JobCheckpointMetrics MetricsOf(string job, int step) => database.Query(
+        "SELECT json_extract(data, '$.train_loss'), json_extract(data, '$.valid_loss') FROM job_events WHERE job = $job AND type = 'metrics' AND json_extract(data, '$.step') = $step",
+        row => new JobCheckpointMetrics(step, row.IsDBNull(0) ? null : row.GetDouble(0), row.IsDBNull(1) ? null : row.GetDouble(1)),
+        ("$job", job), ("$step", step)).FirstOrDefault() ?? new JobCheckpointMetrics(step, null, null);
+
     private long Now() => time.GetUtcNow().ToUnixTimeSeconds();
 
     private static DateTimeOffset At(long seconds) => DateTimeOffset.FromUnixTimeSeconds(seconds);

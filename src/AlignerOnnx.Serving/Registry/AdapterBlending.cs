@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using AlignerOnnx.GenAI;
+using AlignerOnnx.Adapters;
 
 namespace AlignerOnnx.Serving;
 

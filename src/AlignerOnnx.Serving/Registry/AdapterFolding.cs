@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Serving;
 
@@ -10,6 +11,9 @@ internal sealed class AdapterFolding(string patchedModel, bool anyBase, BlobStor
 {
     private readonly Lazy<CompilationTarget> _model = new(() => CompilationTarget.Of(patchedModel));
     private readonly string _folder = state.Folder(Path.Combine("compiled", ModelKey(patchedModel)));
+
+    /// <summary>All attention sites of the model.</summary>
+    internal IReadOnlyList<AttentionSite> Sites => _model.Value.Sites;
 
     /// <exception cref="AdapterRefusedException">The version does not fit the model.</exception>
     /// <exception cref="IOException">A file of the version is missing or damaged.</exception>

@@ -12,26 +12,34 @@ internal sealed class BlobStore(string root, StateDatabase database)
     /// <summary>Takes files over; they are on disk when it returns. A file whose content is there already is deleted: that content was flushed when it came.</summary>
     internal IReadOnlyList<Blob> Take(params IReadOnlyList<string> files)
     {
-        Blob[] taken = new Blob[files.Count];
         List<string> added = [];
-        for (int i = 0; i < taken.Length; i++)
+        try
         {
-            taken[i] = Describe(files[i]);
-            if (IsWhole(taken[i].Sha256))
-            {
-                File.Delete(files[i]);
-                continue;
-            }
-            string place = PathOf(taken[i].Sha256);
-            Directory.CreateDirectory(Path.GetDirectoryName(place)!);
-            File.Move(files[i], place, overwrite: true);
-            added.Add(place);
-        }
-        if (added.Count > 0)
-        {
+            Blob[] taken = [.. files.Select(file => Take(file, added))];
             Flush(added);
+            return taken;
         }
-        return taken;
+        catch
+        {
+            // What is here is taken to be on disk.
+            added.ForEach(File.Delete);
+            throw;
+        }
+    }
+
+    private Blob Take(string file, List<string> added)
+    {
+        Blob blob = new(HashOf(file), new FileInfo(file).Length);
+        string place = PathOf(blob.Sha256);
+        if (File.Exists(place) && HashOf(place) == blob.Sha256)
+        {
+            File.Delete(file);
+            return blob;
+        }
+        Directory.CreateDirectory(Path.GetDirectoryName(place)!);
+        added.Add(place);
+        File.Move(file, place, overwrite: true);
+        return blob;
     }
 
     internal string PathOf(string hash) => Path.Combine(root, hash[..2], hash);
@@ -69,10 +77,6 @@ internal sealed class BlobStore(string root, StateDatabase database)
         }
     }
 
-    private static Blob Describe(string file) => new(HashOf(file), new FileInfo(file).Length);
-
-    private bool IsWhole(string hash) => File.Exists(PathOf(hash)) && HashOf(PathOf(hash)) == hash;
-
     private static string HashOf(string file)
     {
         using FileStream stream = File.OpenRead(file);
@@ -87,7 +91,7 @@ internal sealed class BlobStore(string root, StateDatabase database)
             using FileStream stream = new(file, FileMode.Open, FileAccess.ReadWrite);
             stream.Flush(flushToDisk: true);
         });
-        foreach (string folder in added.Select(file => Path.GetDirectoryName(file)!).Append(root).Distinct())
+        foreach (string folder in added.SelectMany(file => (string[])[Path.GetDirectoryName(file)!, root]).Distinct())
         {
             DirectoryFlush.Flush(folder);
         }

@@ -8,7 +8,7 @@ namespace AlignerOnnx.Training;
 public static class CompileBenchmark
 {
     private const int PastLength = 128;
-    private const int WarmUps = 12;
+    private const int WarmUps = 40;
 
     /// <summary>Measures.</summary>
     /// <param name="model">The base model.</param>

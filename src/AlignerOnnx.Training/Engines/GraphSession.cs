@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.Kernels;
 using Microsoft.ML.OnnxRuntime;
 
 namespace AlignerOnnx.Training;
@@ -70,7 +71,7 @@ internal sealed class GraphSession : IDisposable
         // Warnings of ONNX Runtime about the graph's optimisation are of no use to the person who trains.
         session.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         SharedArena.UseIn(session);
-        GradientKernels.Register(session);
+        OperatorKernels.Register(session);
         session.AddSessionConfigEntry(ExternalFolderKey, Path.GetFullPath(modelFolder));
         session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ? "0" : "1");
         try
