@@ -115,7 +115,12 @@ Task("Mutation")
     {
         Arguments = $"stryker --mutate \"{folder}/**/*.cs\" --output \"{artifacts.Combine("mutation").Combine(folder)}\"",
         WorkingDirectory = "tests/AlignerOnnx.GraphRewrites.Tests",
-        EnvironmentVariables = new Dictionary<string, string> { ["FastTests"] = "true" },
+        EnvironmentVariables = new Dictionary<string, string>
+        {
+            ["FastTests"] = "true",
+            // Milliseconds: Stryker asks `dotnet --info` for the SDK and gives up on a busy machine otherwise.
+            ["DOTNET_INFO_WAIT_TIME"] = "600000",
+        },
     });
     if (exitCode != 0)
     {

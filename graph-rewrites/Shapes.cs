@@ -14,6 +14,17 @@ internal static class Shapes
         return value;
     }
 
+    /// <summary>Declares a value with the type of another, but for the size of the last axis, and gives it back.</summary>
+    public static Value LikeButLast(this Value value, Value other, long size)
+    {
+        value.Type = other.Type?.Clone();
+        if (value.Type?.TensorType?.Shape is { Dim.Count: > 0 } shape)
+        {
+            shape.Dim[^1] = new TensorShapeProto.Types.Dimension { DimValue = size };
+        }
+        return value;
+    }
+
     /// <summary>A tensor type; a dimension is a number or the name of a symbol.</summary>
     public static TypeProto Declare(DataType type, params ReadOnlySpan<Dimension> shape)
     {

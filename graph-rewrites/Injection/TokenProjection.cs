@@ -21,8 +21,8 @@ internal static class TokenProjection
         {
             throw new ModelRefusedException("The projection holds query, key and value of each head side by side", slice.Projection.Node.ToString(), remedy: "patch with --slots one-token or many-token");
         }
-        Value part = slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count);
-        return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)) : part;
+        Value part = slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count).LikeButLast(product, slice.Count);
+        return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)).LikeButLast(product, slice.Count) : part;
     }
 
     private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)
@@ -51,8 +51,10 @@ internal static class TokenProjection
     /// <summary>Repeats the key/value heads [N, G * head size] for the query heads that share them: [H, N * head size], heads of a group side by side.</summary>
     public static Value PerQueryHead(OpEmitter emit, Value heads, AttentionSite site, int tokenCount)
     {
-        Value byGroup = emit.Reshape(emit.Transpose(emit.Reshape(heads, tokenCount, site.KeyValueHeads, site.HeadSize), 1, 0, 2), site.KeyValueHeads, -1);
-        return site.QueryHeads == site.KeyValueHeads ? byGroup : emit.MatMul(Selection(emit, site), byGroup);
+        (long groups, long size) = (site.KeyValueHeads, site.HeadSize);
+        Value apart = emit.Reshape(heads, tokenCount, groups, size).As(tokenCount, groups, size);
+        Value byGroup = emit.Reshape(emit.Transpose(apart, 1, 0, 2).As(groups, tokenCount, size), groups, -1).As(groups, tokenCount * size);
+        return site.QueryHeads == groups ? byGroup : emit.MatMul(Selection(emit, site), byGroup).As(site.QueryHeads, tokenCount * size);
     }
 
     /// <summary>A matrix [H, G] of zeros and ones: a product with it repeats rows exactly, and its transpose sums their gradients.</summary>
@@ -78,13 +80,13 @@ internal static class TokenProjection
         {
             throw new ModelRefusedException($"A {node.OpType} cannot project tokens inside the graph", node.ToString(), remedy: "patch with --slots one-token or many-token");
         }
-        Value product = emit.Emit(node.OpType, node.Domain, [tokens, .. node.Inputs.Skip(1)], 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0];
+        Value product = emit.Emit(node.OpType, node.Domain, [tokens, .. node.Inputs.Skip(1)], 1, [.. node.Attributes.All.Select(attribute => attribute.Clone())])[0].LikeButLast(tokens, projection.OutputSize);
         bool biasInside = projection.Bias is { } bias && node.Inputs.Contains(bias);
-        Value sum = projection.Bias is not null && !biasInside ? emit.Add(product, projection.Bias) : product;
+        Value sum = projection.Bias is not null && !biasInside ? emit.Add(product, projection.Bias).LikeButLast(tokens, projection.OutputSize) : product;
         foreach (LowRankUpdate update in projection.Updates)
         {
             Value low = Apply(emit, update.Up, Apply(emit, update.Down, tokens));
-            sum = emit.Add(sum, update.Factor == 1 ? low : emit.Mul(low, emit.Scalar(update.Factor, projection.ElementType)));
+            sum = emit.Add(sum, update.Factor == 1 ? low : emit.Mul(low, emit.Scalar(update.Factor, projection.ElementType))).LikeButLast(tokens, projection.OutputSize);
         }
         return sum;
     }

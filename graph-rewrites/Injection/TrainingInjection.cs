@@ -29,6 +29,7 @@ internal static class TrainingInjection
         Value[] rows = adapted.Length == 1 ? [gates] : emit.Split(gates, axis: 0, ones);
         foreach ((LoweredSite lowered, Value row) in adapted.Zip(rows))
         {
+            row.As(1, any.QueryHeads);
             AddBranch(emit.Within($"layer{lowered.Site.Layer}"), lowered, tokens, row, tokenCount, sequence);
         }
         return (tokens, gates);
@@ -38,9 +39,8 @@ internal static class TrainingInjection
     {
         AttentionSite site = lowered.Site;
         (Value keys, Value values) = TokenProjection.Project(emit, site, tokens);
-        Value gate = emit.Reshape(gateRow, site.QueryHeads, 1);
-        gate.Type = Shapes.Declare(DataType.Float, site.QueryHeads, 1);
-        Value gatedValues = emit.Mul(TokenProjection.PerQueryHead(emit, values, site, tokenCount), gate);
+        Value gate = emit.Reshape(gateRow, site.QueryHeads, 1).As(site.QueryHeads, 1);
+        Value gatedValues = emit.Mul(TokenProjection.PerQueryHead(emit, values, site, tokenCount), gate).As(site.QueryHeads, tokenCount * site.HeadSize);
         Value branch = tokenCount == 1 ? SingleToken(emit, gatedValues, lowered) : Attend(emit, lowered, keys, gatedValues, tokenCount, sequence);
         branch.Type ??= lowered.Attended.Type;
         Value sum = emit.Add(lowered.Attended, branch);
@@ -59,8 +59,8 @@ internal static class TrainingInjection
     private static Value Attend(OpEmitter emit, LoweredSite lowered, Value keys, Value gatedValues, int tokenCount, SequenceFacts sequence)
     {
         AttentionSite site = lowered.Site;
-        Value k = emit.Reshape(TokenProjection.PerQueryHead(emit, keys, site, tokenCount), site.QueryHeads, tokenCount, site.HeadSize);
-        Value v = emit.Reshape(gatedValues, site.QueryHeads, tokenCount, site.HeadSize);
+        Value k = emit.Reshape(TokenProjection.PerQueryHead(emit, keys, site, tokenCount), site.QueryHeads, tokenCount, site.HeadSize).As(site.QueryHeads, tokenCount, site.HeadSize);
+        Value v = emit.Reshape(gatedValues, site.QueryHeads, tokenCount, site.HeadSize).As(site.QueryHeads, tokenCount, site.HeadSize);
         Value q = emit.Transpose(emit.Reshape(lowered.RotatedQuery, -1, site.QueryHeads, site.HeadSize), 1, 0, 2);
         Value scores = emit.FusedMatMul(q, k, transposeB: true, alpha: site.Scale / site.QueryOperand!.Factor);
         Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));

@@ -17,12 +17,35 @@ internal sealed class SliceGradient : IGradientRule
         {
             throw new ModelRefusedException("Only a Slice along one axis, without steps, has a gradient rule", node.ToString());
         }
+        if (DeclaredWidths(node, along) is { } widths)
+        {
+            context.Accumulate(x, emit.Op("Pad", [context.GradientOf(node.Output), emit.Integers(widths)]));
+            return;
+        }
         Value axis = emit.Integers([along]);
         Value size = SizeOf(x, axis, emit);
         Value before = FirstOf(node, size, emit);
         Value after = emit.Sub(emit.Sub(size, before), SizeOf(node.Output, axis, emit));
         Value padding = emit.Op("Concat", [before, after], NodeAttributes.Of("axis", 0L));
         context.Accumulate(x, emit.Op("Pad", [context.GradientOf(node.Output), OfAllAxes(padding, along, x, emit)]));
+    }
+
+    /// <summary>The widths along all axes, before and after, where the graph says the size of the axis; null where only a run knows it.</summary>
+    private static long[]? DeclaredWidths(Node node, long along)
+    {
+        if (node.Input(0)!.Type?.TensorType?.Shape is not { } shape || Constants.Integers(node.Input(1)) is not [>= 0 and long first] || Constants.Integers(node.Input(2)) is not [>= 0 and long end])
+        {
+            return null;
+        }
+        int axis = (int)(along < 0 ? along + shape.Dim.Count : along);
+        if (!shape.Dim[axis].HasDimValue)
+        {
+            return null;
+        }
+        long size = shape.Dim[axis].DimValue;
+        long[] widths = new long[2 * shape.Dim.Count];
+        (widths[axis], widths[axis + shape.Dim.Count]) = (Math.Min(first, size), size - Math.Max(Math.Min(first, size), Math.Min(end, size)));
+        return widths;
     }
 
     /// <summary>

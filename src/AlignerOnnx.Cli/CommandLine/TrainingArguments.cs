@@ -63,7 +63,7 @@ internal sealed class TrainingArguments
         _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => standard.Schedule };
         _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard.WarmUpSteps, least: 0);
         _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", standard.Optimizer.WeightDecay, least: 0, most: 10);
-        _tokenScale = CommonOptions.Number("--token-scale", "The standard deviation of a new adapter's tokens.", standard.TokenScale, least: 1e-6, most: 1e3);
+        _tokenScale = CommonOptions.Number("--token-scale", "The standard deviation of a new adapter's tokens; 0 takes sqrt(128 / hidden size), at most 1, and 1 for concat attention.", standard.TokenScale ?? 0, least: 0, most: 1e3);
     }
 
     public void AddTo(Command command)
@@ -117,7 +117,7 @@ internal sealed class TrainingArguments
             Attention = parsed.GetValue(_attention),
             StartLayer = Chosen(parsed, _startLayer, recipe => recipe.Options.StartLayer),
             Tokens = Chosen(parsed, _tokens, recipe => recipe.Options.Tokens),
-            TokenScale = Chosen(parsed, _tokenScale, recipe => recipe.Options.TokenScale),
+            TokenScale = Positive(Chosen(parsed, _tokenScale, recipe => recipe.Options.TokenScale ?? 0)),
             Seed = (ulong)parsed.GetValue(_seed),
             Order = parsed.GetValue(_order),
             EvaluationInterval = parsed.GetValue(_evaluateEvery) is int every and > 0 ? every : Math.Max(1, steps / 10),

@@ -3,6 +3,8 @@ namespace AlignerOnnx.Training;
 /// <summary>The numbers that are trained: tokens [n, d] and gates [L', H], row by row, float32.</summary>
 public sealed class AdapterParameters
 {
+    private const double MeasuredWidth = 128;
+
     /// <summary>Takes the arrays as they are; they are not copied.</summary>
     /// <param name="shape">Their shape.</param>
     /// <param name="tokens">[n, d], finite.</param>
@@ -38,18 +40,30 @@ public sealed class AdapterParameters
     /// <summary>The start of training from nothing: tokens of N(0, scale^2), gates zero, so that the model starts as the base model.</summary>
     /// <param name="shape">The shape.</param>
     /// <param name="seed">The seed of the tokens, drawn in order from <see cref="DeterministicRandom"/>.</param>
-    /// <param name="scale">The tokens' standard deviation. Default 1.</param>
+    /// <param name="scale">The tokens' standard deviation, above 0; null (the default) takes <see cref="StandardScale"/>.</param>
     /// <returns>New parameters.</returns>
-    public static AdapterParameters Initial(AdapterShape shape, ulong seed, double scale = 1)
+    public static AdapterParameters Initial(AdapterShape shape, ulong seed, double? scale = null)
     {
         ArgumentNullException.ThrowIfNull(shape);
         DeterministicRandom random = new(seed);
+        double deviation = scale ?? StandardScale(shape);
         float[] tokens = new float[shape.TokenValues];
         for (int i = 0; i < tokens.Length; i++)
         {
-            tokens[i] = (float)(scale * random.NextNormal());
+            tokens[i] = (float)(deviation * random.NextNormal());
         }
         return new AdapterParameters(shape, tokens, new float[shape.GateValues]);
+    }
+
+    /// <summary>
+    /// sqrt(128 / d), at most 1: the default learning rate falls in the same way, so that a step turns the tokens by the same angle at every hidden size d (measured on 128 and 576: docs/training.md).
+    /// 1 for concat attention, whose tokens stand where normalised hidden states do.
+    /// </summary>
+    /// <param name="shape">The adapter's shape.</param>
+    public static double StandardScale(AdapterShape shape)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        return shape.GateValues == 0 ? 1 : Math.Min(1, Math.Sqrt(MeasuredWidth / shape.HiddenSize));
     }
 
     /// <summary>A copy with arrays of its own.</summary>

@@ -53,8 +53,8 @@ public sealed record TrainingOptions
     /// <summary>The seed of tokens and order. Default 0.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>The standard deviation of a new adapter's tokens, above 0. Default 1, the paper's.</summary>
-    public double TokenScale { get; init; } = 1;
+    /// <summary>The standard deviation of a new adapter's tokens, above 0; the paper's is 1. Null (the default) takes <see cref="AdapterParameters.StandardScale"/>.</summary>
+    public double? TokenScale { get; init; }
 
     /// <summary>Steps between two evaluations, 0 or more; 0 (the default) evaluates after the last step only. Of several evaluations the best one's parameters are the result.</summary>
     public int EvaluationInterval { get; init; }
@@ -86,7 +86,7 @@ public sealed record TrainingOptions
         ArgumentOutOfRangeException.ThrowIfNegative(StartLayer);
         ArgumentOutOfRangeException.ThrowIfLessThan(Tokens, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(PaddingId);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TokenScale);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(TokenScale ?? 1, nameof(TokenScale));
         ArgumentOutOfRangeException.ThrowIfNegative(WidthExponent);
         ArgumentOutOfRangeException.ThrowIfNegative(EvaluationInterval);
         ArgumentOutOfRangeException.ThrowIfLessThan(Patience ?? 1, 1, nameof(Patience));

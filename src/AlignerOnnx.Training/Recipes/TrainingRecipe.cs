@@ -21,6 +21,7 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
         LearningRate = 4.5e-3,
         WarmUpSteps = 6250,
         Tokens = 1,
+        TokenScale = 1,
         StartLayer = 2,
     })
     {
@@ -40,6 +41,7 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
         LearningRate = 7.5e-5,
         WarmUpSteps = 7500,
         Tokens = 1,
+        TokenScale = 1,
         StartLayer = 2,
     })
     {

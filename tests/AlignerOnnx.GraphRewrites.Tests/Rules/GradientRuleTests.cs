@@ -203,9 +203,18 @@ public sealed class GradientRuleTests
     public void Concat() => Gradient("float[2, 3] x, float[2, 1] w", "y = Concat <axis = 1> (x, w)", "x, w",
         "sx = Shape (x) nx = Gather (sx, axis) sw = Shape (w) nw = Gather (sw, axis) sizes = Concat <axis = 0> (nx, nw) gx, gw = Split <axis = 1> (dy, sizes)", "int64[1] axis = {1}");
 
-    // The gradient of x[:, 1:3] of 5 columns stands between one column of zeros and as many as are left.
+    // The gradient of x[:, 1:3] of 5 columns stands between one column of zeros and two.
     [TestMethod]
-    public void Slice() => Gradient("float[2, 5] x", "y = Slice (x, one, three, axis)", "x",
+    public void Slice() => Gradient("float[2, 5] x", "y = Slice (x, one, three, axis)", "x", "gx = Pad (dy, widths)",
+        "int64[1] one = {1}, int64[1] three = {3}, int64[1] axis = {-1}, int64[4] widths = {0, 1, 0, 2}");
+
+    [TestMethod]
+    public void Slice_BeyondTheEnd() => Gradient("float[2, 5] x", "y = Slice (x, one, many, axis)", "x", "gx = Pad (dy, widths)",
+        "int64[1] one = {1}, int64[1] many = {9}, int64[1] axis = {0}, int64[4] widths = {1, 0, 0, 0}");
+
+    // As many columns of zeros as are left.
+    [TestMethod]
+    public void Slice_OfUnknownWidth() => Gradient("float[2, w] x", "y = Slice (x, one, three, axis)", "x",
         """
         sx = Shape (x) nx = Gather (sx, axis) sy = Shape (y) ny = Gather (sy, axis) behind = Sub (nx, one) after = Sub (behind, ny)
         padding = Concat <axis = 0> (one, after)

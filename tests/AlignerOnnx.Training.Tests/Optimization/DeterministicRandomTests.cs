@@ -1,3 +1,5 @@
+using AlignerOnnx.TestMaterial;
+
 namespace AlignerOnnx.Training.Tests;
 
 [TestClass]
@@ -53,5 +55,16 @@ public sealed class DeterministicRandomTests
         CollectionAssert.AreNotEqual(first.Tokens, AdapterParameters.Initial(shape, 10).Tokens);
         Assert.IsTrue(first.Gates.All(gate => gate == 0));
         Assert.AreEqual(140, shape.TrainableValues);
+    }
+
+    [TestMethod]
+    [DataRow(64, 3, 1.0)]
+    [DataRow(512, 3, 0.5)]
+    [DataRow(512, 0, 1.0)]
+    public void Initial_WithoutAScale_FitsTheHiddenSize(int hiddenSize, int adaptedLayers, double scale)
+    {
+        AdapterShape shape = new(2, hiddenSize, adaptedLayers, 4);
+        float[] expected = [.. AdapterParameters.Initial(shape, 9, scale: 1).Tokens.Select(value => (float)(scale * value))];
+        Closeness.AssertClose(expected, AdapterParameters.Initial(shape, 9).Tokens, 1e-6, "tokens");
     }
 }
