@@ -45,8 +45,9 @@ internal sealed record Measured(TimeSpan Time, TimeSpan Processor, long PeakByte
         {
             return process.TotalProcessorTime;
         }
-        catch (InvalidOperationException)
+        catch (Exception ended) when (ended is InvalidOperationException or System.ComponentModel.Win32Exception)
         {
+            // The process ends between two looks at it.
             return null;
         }
     }

@@ -4,7 +4,7 @@ using AlignerOnnx.GraphRewrites.Injection;
 namespace AlignerOnnx.Serving;
 
 /// <summary>
-/// Compares the ways to answer many clients at once, each with an adapter of its own. In every round every way does the same work, in a changing order; ratios are those within
+/// Compares the ways to answer many clients at once, each with an adapter of its own. In every round every way does the same work, in an order of its own; ratios are those within
 /// rounds, and a control (the first way again) says how far from 1 noise alone gets.
 /// </summary>
 public static class ServingBenchmark
@@ -37,6 +37,8 @@ public static class ServingBenchmark
             (ServingComparison.Generators, work => ClientRunner.Run(generators, work, index => adapters.Names[index], endless)),
             (ServingComparison.Waves, waves.Run),
         ];
+        string[] names = [.. ways.Select(way => way.Name)];
+        Random order = new(1);
         List<IReadOnlyDictionary<(string Way, int Clients), RoundResult>> all = [];
         for (int round = 0; round <= rounds; round++)
         {
@@ -44,10 +46,11 @@ public static class ServingBenchmark
             foreach (int clients in ClientNumbers)
             {
                 Workload work = Workload.Of(clients, RequestsOfAClient, PromptTokens, ShortestAnswer, LongestAnswer, adapters.Vocabulary, seed: round);
-                for (int turn = 0; turn < ways.Length; turn++)
+                // Any order, not a rotation: what one way leaves in caches must not always fall to the same one.
+                order.Shuffle(ways);
+                foreach ((string name, Func<Workload, RoundResult> run) in ways)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    (string name, Func<Workload, RoundResult> run) = ways[(turn + round) % ways.Length];
                     results[(name, clients)] = run(work);
                 }
             }
@@ -56,7 +59,7 @@ public static class ServingBenchmark
                 all.Add(results);
             }
         }
-        return ServingComparison.Of(ClientNumbers, [.. ways.Select(way => way.Name)], all);
+        return ServingComparison.Of(ClientNumbers, names, all);
     }
 }
 
