@@ -45,7 +45,7 @@ internal sealed class FrozenModel
     }
 
     public AdapterShape Shape(int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated) =>
-        new(tokens, Architecture.HiddenSize, attention == AttentionReading.Concat ? 0 : Architecture.Layers - startLayer, Architecture.QueryHeads);
+        AdapterShape.Of(Architecture, startLayer, tokens, attention);
 
     /// <summary>Tokenises data sets with the model's own template.</summary>
     public IReadOnlyList<EncodedDataSet> Encode(int maximumLength, LossOn lossOn, params IReadOnlyList<ConversationDataSet> data)

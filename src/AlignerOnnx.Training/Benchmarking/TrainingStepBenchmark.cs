@@ -48,9 +48,6 @@ public static class TrainingStepBenchmark
             () => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes());
     }
 
-    private static AdapterShape ShapeOf(OnnxModel model, int tokens)
-    {
-        Architecture architecture = Architecture.Of(RecognisedModel.Of(model).RequireSites(), model.Path!);
-        return new AdapterShape(tokens, architecture.HiddenSize, architecture.Layers - StartLayer, architecture.QueryHeads);
-    }
+    private static AdapterShape ShapeOf(OnnxModel model, int tokens) =>
+        AdapterShape.Of(Architecture.Of(RecognisedModel.Of(model).RequireSites(), model.Path!), StartLayer, tokens);
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Training;
 
@@ -9,6 +11,17 @@ namespace AlignerOnnx.Training;
 /// <param name="HeadCount">Query heads H of a layer, 1 or more.</param>
 public sealed record AdapterShape(int TokenCount, int HiddenSize, int AdaptedLayers, int HeadCount)
 {
+    /// <summary>The shape of an adapter of a model.</summary>
+    /// <param name="model">The model's sizes.</param>
+    /// <param name="startLayer">The first adapted layer, 0 .. L - 1; without effect on concat attention.</param>
+    /// <param name="tokens">N, 1 or more.</param>
+    /// <param name="attention">How tokens take part in attention. Default <see cref="AttentionReading.Gated"/>.</param>
+    public static AdapterShape Of(Architecture model, int startLayer, int tokens, AttentionReading attention = AttentionReading.Gated)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return new AdapterShape(tokens, model.HiddenSize, attention == AttentionReading.Concat ? 0 : model.Layers - startLayer, model.QueryHeads);
+    }
+
     /// <summary>Numbers in the tokens.</summary>
     public int TokenValues => checked(TokenCount * HiddenSize);
 

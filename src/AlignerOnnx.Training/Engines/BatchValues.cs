@@ -9,28 +9,10 @@ internal sealed class BatchValues : IDisposable
 
     public BatchValues(TrainingBatch batch, long[] lossShape)
     {
-        long[] grid = [batch.LineCount, batch.Length];
         long[] targets = [batch.TargetCount];
         TargetLogProbabilities = new float[batch.TargetCount];
-        Inputs =
-        [
-            OrtValue.CreateTensorValueFromMemory(batch.InputIds, grid),
-            OrtValue.CreateTensorValueFromMemory(batch.AttentionMask, grid),
-            OrtValue.CreateTensorValueFromMemory(batch.TargetPositions, targets),
-            OrtValue.CreateTensorValueFromMemory(batch.TargetIds, targets),
-            OrtValue.CreateTensorValueFromMemory(batch.TargetWeights, targets),
-        ];
-        PairInputs = batch.Pairs is PairTargets pairs
-            ?
-            [
-                OrtValue.CreateTensorValueFromMemory(pairs.Sequences, targets),
-                OrtValue.CreateTensorValueFromMemory(pairs.SequenceWeights, targets),
-                OrtValue.CreateTensorValueFromMemory(pairs.ReferenceLogProbabilities, [pairs.ReferenceLogProbabilities.Length]),
-                OrtValue.CreateTensorValueFromMemory(pairs.Weights, [pairs.Weights.Length]),
-                OrtValue.CreateTensorValueFromMemory(pairs.KeptLogProbabilities, targets),
-                OrtValue.CreateTensorValueFromMemory(pairs.KeptWeights, targets),
-            ]
-            : [];
+        Inputs = [.. TensorData.Of(batch).Select(tensor => tensor.ToOrtValue())];
+        PairInputs = [.. TensorData.OfPairs(batch).Select(tensor => tensor.ToOrtValue())];
         Rewards = batch.Pairs is null ? null : new float[batch.Pairs.ReferenceLogProbabilities.Length];
         PairOutputs = Rewards is null ? [] : [OrtValue.CreateTensorValueFromMemory(Rewards, [Rewards.Length])];
         Outputs =

@@ -54,7 +54,7 @@ public sealed class OrtTrainingEngine : IOptimizingEngine
     {
         ArgumentNullException.ThrowIfNull(batch);
         Load(parameters, cancellationToken);
-        float[][] made = _process.TrainStep(TensorData.WithPairs(batch), _reset);
+        float[][] made = _process.TrainStep([.. TensorData.Of(batch), .. TensorData.OfPairs(batch)], _reset);
         _reset = false;
         Dictionary<string, float[]> outputs = _options.TrainingOutputs.Zip(made).ToDictionary(pair => pair.First, pair => pair.Second);
         return new GradientResult(

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.ML.OnnxRuntime;
 
 namespace AlignerOnnx.Training;
 
@@ -8,7 +9,7 @@ internal sealed record TensorData(Array Data, params long[] Shape)
     /// <summary>Size of the numbers.</summary>
     public nuint Bytes => (nuint)Buffer.ByteLength(Data);
 
-    /// <summary>The inputs of an evaluation graph, in its order.</summary>
+    /// <summary>The inputs of an evaluation graph that depend on the batch, in its order.</summary>
     public static TensorData[] Of(TrainingBatch batch)
     {
         long[] grid = [batch.LineCount, batch.Length];
@@ -16,20 +17,23 @@ internal sealed record TensorData(Array Data, params long[] Shape)
         return [new(batch.InputIds, grid), new(batch.AttentionMask, grid), new(batch.TargetPositions, targets), new(batch.TargetIds, targets), new(batch.TargetWeights, targets)];
     }
 
-    /// <summary>The inputs of a training graph, in its order: a loss over pairs reads what is known of them too.</summary>
-    public static TensorData[] WithPairs(TrainingBatch batch)
+    /// <summary>What a loss over pairs reads besides, in the order of <see cref="GradientGraphNames.PreferenceInputs"/>; nothing for a batch without pairs.</summary>
+    public static TensorData[] OfPairs(TrainingBatch batch)
     {
         if (batch.Pairs is not PairTargets pairs)
         {
-            return Of(batch);
+            return [];
         }
         long[] targets = [batch.TargetCount];
         return
         [
-            .. Of(batch), new(pairs.Sequences, targets), new(pairs.SequenceWeights, targets), new(pairs.ReferenceLogProbabilities, pairs.ReferenceLogProbabilities.Length),
+            new(pairs.Sequences, targets), new(pairs.SequenceWeights, targets), new(pairs.ReferenceLogProbabilities, pairs.ReferenceLogProbabilities.Length),
             new(pairs.Weights, pairs.Weights.Length), new(pairs.KeptLogProbabilities, targets), new(pairs.KeptWeights, targets),
         ];
     }
+
+    /// <summary>The tensor for ONNX Runtime; it wraps the array, nothing is copied.</summary>
+    public OrtValue ToOrtValue() => Data is long[] whole ? OrtValue.CreateTensorValueFromMemory(whole, Shape) : OrtValue.CreateTensorValueFromMemory((float[])Data, Shape);
 }
 
 /// <summary>Holds arrays in place while a native library reads them.</summary>

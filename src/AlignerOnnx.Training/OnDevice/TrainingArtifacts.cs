@@ -69,7 +69,7 @@ public static class TrainingArtifacts
         {
             throw new ModelRefusedException("Concat attention takes every layer", where, $"start layer {options.StartLayer}", "start layer 0", "leave the start layer out");
         }
-        AdapterShape shape = new(options.Tokens, architecture.HiddenSize, options.Attention == AttentionReading.Concat ? 0 : architecture.Layers - options.StartLayer, architecture.QueryHeads);
+        AdapterShape shape = AdapterShape.Of(architecture, options.StartLayer, options.Tokens, options.Attention);
         OrtCheckpoint start = options.Start ?? new OrtCheckpoint(AdapterParameters.Initial(shape, options.Seed));
         return start.Parameters.Shape == shape ? start
             : throw new AdapterRefusedException("The tokens and gates to start from do not fit the model", where, start.Parameters.Shape.ToString(), shape.ToString(), "start from an adapter of this model");
