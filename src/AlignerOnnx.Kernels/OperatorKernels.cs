@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using AlignerOnnx.Graph.Text;
+using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 
 namespace AlignerOnnx.Kernels;
@@ -10,7 +12,7 @@ public static unsafe class OperatorKernels
     private const int CreateCustomOpDomain = 26;
     private const int CustomOpDomainAdd = 27;
     private const int AddCustomOpDomain = 28;
-    private static readonly Lazy<nint> Domain = new(MakeDomain);
+    private static readonly Lazy<nint> Domain = new(MakeKnownDomain);
 
     /// <summary>The kernels.</summary>
     internal static IReadOnlyList<OperatorKernel> All { get; } =
@@ -34,11 +36,16 @@ public static unsafe class OperatorKernels
     public static void Register(SessionOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        Add(Domain.Value, options);
+    }
+
+    private static void Add(nint domain, SessionOptions options)
+    {
         bool held = false;
         try
         {
             options.DangerousAddRef(ref held);
-            OrtKernelApi.Check(((delegate* unmanaged<nint, nint, nint>)OrtKernelApi.Entry(AddCustomOpDomain))(options.DangerousGetHandle(), Domain.Value));
+            OrtKernelApi.Check(((delegate* unmanaged<nint, nint, nint>)OrtKernelApi.Entry(AddCustomOpDomain))(options.DangerousGetHandle(), domain));
         }
         finally
         {
@@ -47,6 +54,20 @@ public static unsafe class OperatorKernels
                 options.DangerousRelease();
             }
         }
+    }
+
+    /// <summary>
+    /// The domain, after one session has been made with it. ONNX Runtime looks whether it knows a domain and adds it in two steps, so that of the first two sessions made at the same time one fails
+    /// ("the domain is already exist"); once it knows the domain, any number of them can be.
+    /// </summary>
+    private static nint MakeKnownDomain()
+    {
+        nint domain = MakeDomain();
+        using SessionOptions options = new();
+        Add(domain, options);
+        byte[] model = OnnxText.Parse("""<ir_version: 8, opset_import: ["" : 17]> nothing (float[1] x) => (float[1] y) { y = Identity (x) }""").ToByteArray();
+        using InferenceSession first = new(model, options);
+        return domain;
     }
 
     /// <summary>Sessions read the domain and its operators for as long as they live: both stay until the process ends.</summary>
