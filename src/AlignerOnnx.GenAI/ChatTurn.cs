@@ -11,9 +11,3 @@ public sealed record ChatTurn(string Role, string Content)
     /// <summary>The call whose result this is, in a turn of the role <c>tool</c>; else null.</summary>
     public FunctionCall? ResultOf { get; init; }
 }
-
-/// <summary>A function that a model called.</summary>
-/// <param name="Id">What results refer to.</param>
-/// <param name="Name">The function.</param>
-/// <param name="Arguments">Its arguments, JSON as text.</param>
-public sealed record FunctionCall(string Id, string Name, string Arguments);

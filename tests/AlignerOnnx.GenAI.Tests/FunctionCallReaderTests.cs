@@ -20,7 +20,7 @@ public sealed class FunctionCallReaderTests
     {
         for (int size = 1; size <= answer.Length; size++)
         {
-            FunctionCallReader reader = new(["weather", "time"]);
+            FunctionCallReader reader = new(new CallableFunctions([new("weather"), new("time")]));
             string begun = string.Concat(answer.Chunk(size).Select(piece => reader.Add(new string(piece))));
             (string rest, IReadOnlyList<FunctionCall> found) = reader.End();
             Assert.AreEqual(said, begun + rest, $"pieces of {size}");

@@ -7,8 +7,6 @@ namespace AlignerOnnx.Serving;
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     NumberHandling = JsonNumberHandling.Strict, MaxDepth = 32)]
 [JsonSerializable(typeof(ChatCompletionRequest))]
-[JsonSerializable(typeof(ToolFunction))]
-[JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(CompletionRequest))]
 [JsonSerializable(typeof(Completion))]
 [JsonSerializable(typeof(ChatCompletion))]

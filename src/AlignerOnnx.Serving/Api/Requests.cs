@@ -63,6 +63,9 @@ internal sealed record ChatCompletionRequest : GenerationBody
 
     /// <summary><c>auto</c>, <c>required</c>, <c>none</c>, or an object that names a function.</summary>
     public JsonElement? ToolChoice { get; init; }
+
+    /// <summary>Whether an answer may make several calls at once; true by default.</summary>
+    public bool? ParallelToolCalls { get; init; }
 }
 
 internal sealed record ToolDefinition

@@ -7,22 +7,22 @@ namespace AlignerOnnx.Serving;
 /// <summary>The shape of chat completions.</summary>
 /// <param name="model">What answers.</param>
 /// <param name="chat">Decodes tokens.</param>
-/// <param name="tools">The functions that answers may call.</param>
-internal sealed class ChatFormat(ModelLease model, ChatModel chat, Tools tools) : AnswerFormat(model, "chatcmpl")
+/// <param name="functions">The functions that answers may call.</param>
+internal sealed class ChatFormat(ModelLease model, ChatModel chat, CallableFunctions functions) : AnswerFormat(model, "chatcmpl")
 {
-    private readonly Tools _tools = tools;
+    private readonly CallableFunctions _functions = functions;
 
     internal override Task WriteAsync(HttpContext context, IReadOnlyList<AnswerText> answers, Usage usage) => Json.WriteAsync(context,
         new ChatCompletion(Id, "chat.completion", Created, Model.Name, Model.Fingerprint, [.. answers.Select(ToChoice)], usage), ApiJson.Default.ChatCompletion);
 
-    internal override AnswerEvents Stream(int choice) => _tools.Any ? new CallEvents(this, choice) : new TextEvents(this, choice);
+    internal override AnswerEvents Stream(int choice) => _functions.Any ? new CallEvents(this, choice) : new TextEvents(this, choice);
 
     internal override string UsageOnly(Usage usage) => Serialize(Chunk() with { Usage = usage });
 
     private Choice ToChoice(AnswerText answer, int index)
     {
-        FunctionCallReader reader = new(_tools.Names);
-        string said = _tools.Any ? reader.Add(answer.Text) : answer.Text;
+        FunctionCallReader reader = new(_functions);
+        string said = reader.Add(answer.Text);
         (string rest, IReadOnlyList<FunctionCall> calls) = reader.End();
         return calls.Count > 0
             ? new(index, new AnswerMessage("assistant", said.Length > 0 ? said : null) { ToolCalls = ToolCall.Of(calls) }, Logprobs(answer.Tokens), "tool_calls")
@@ -59,7 +59,7 @@ internal sealed class ChatFormat(ModelLease model, ChatModel chat, Tools tools) 
     /// <summary>An answer that may call functions: words token by token, calls as a whole.</summary>
     private sealed class CallEvents(ChatFormat format, int choice) : AnswerEvents
     {
-        private readonly FunctionCallReader _reader = new(format._tools.Names);
+        private readonly FunctionCallReader _reader = new(format._functions);
         private readonly List<GeneratedToken> _waiting = [];
 
         internal override string? Opening => format.Event(choice, new Delta { Role = "assistant" }, []);

@@ -14,7 +14,7 @@ internal sealed class SamplingTranslator(ServingOptions options)
     // Said for the record, for billing or as a hint; they ask for nothing of the answer.
     private static readonly HashSet<string> Harmless = new(StringComparer.Ordinal)
     {
-        "user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "parallel_tool_calls",
+        "user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier",
     };
 
     // Values that ask for nothing of these fields.

@@ -19,16 +19,28 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
         {
             GenerationRequest request = _sampling.Translate(body, body.MaxCompletionTokens, TopLogprobs(body), model.EngineKey);
             int choices = _sampling.Choices(body, prompts: 1);
-            Tools tools = Tools.Of(body);
-            Guidance? call = CallForm.Of(tools, body, parts.Chat.TemplateTakesTools);
-            int[] prompt = ToolPrompt.Of(parts.Chat, Conversation.Read(body.Messages), tools);
-            IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request with { Guidance = call ?? request.Guidance }, [prompt], choices);
-            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, tools), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            CallableFunctions functions = RequestedFunctions.Of(body);
+            Guidance? form = FunctionCallForm.Of(functions, request.Guidance, parts.Chat.TemplateTakesTools);
+            int[] prompt = Prompt(Conversation.Read(body.Messages), functions);
+            IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request with { Guidance = form }, [prompt], choices);
+            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, functions), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
         }
         catch
         {
             model.Dispose();
             throw;
+        }
+    }
+
+    private int[] Prompt(IReadOnlyList<ChatTurn> turns, CallableFunctions functions)
+    {
+        try
+        {
+            return parts.Chat.Encode(FunctionCallPrompt.Of(parts.Chat, turns, functions));
+        }
+        catch (ArgumentException e)
+        {
+            throw ApiException.Invalid(e.Message, "messages");
         }
     }
 

@@ -7,8 +7,8 @@ namespace AlignerOnnx.GenAI;
 /// Tells what an answer says from the functions that it calls, while it grows. A call is an answer that is JSON, one object with a name and arguments or a list of such, or
 /// what stands behind the mark that many models are taught. What may still become a call is held back; what turns out to be none was said.
 /// </summary>
-/// <param name="functions">The names of the functions that may be called; JSON that names none of them was said.</param>
-public sealed class FunctionCallReader(IReadOnlyCollection<string> functions)
+/// <param name="functions">The functions that may be called; JSON that names none of them was said. Where there are none, all is said at once.</param>
+public sealed class FunctionCallReader(CallableFunctions functions)
 {
     private const string Mark = "<tool_call>";
     private const string EndMark = "</tool_call>";
@@ -21,6 +21,10 @@ public sealed class FunctionCallReader(IReadOnlyCollection<string> functions)
     /// <param name="text">The next piece.</param>
     public string Add(string text)
     {
+        if (!functions.Any)
+        {
+            return text;
+        }
         _held.Append(text);
         if (_isHeld)
         {
@@ -48,7 +52,7 @@ public sealed class FunctionCallReader(IReadOnlyCollection<string> functions)
     {
         string held = _held.ToString();
         _held.Clear();
-        return Parse(held) is { Length: > 0 } calls ? ("", calls) : (held, []);
+        return Parse(held) is { Length: > 0 } calls ? ("", functions.SeveralCalls ? calls : calls[..1]) : (held, []);
     }
 
     private string Release(string held, int length)
@@ -93,7 +97,7 @@ public sealed class FunctionCallReader(IReadOnlyCollection<string> functions)
 
     /// <summary>Only what names one of the functions is a call: other JSON may be the answer itself.</summary>
     private bool IsCall(JsonElement call) => call.ValueKind == JsonValueKind.Object
-        && call.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String && functions.Any(function => name.ValueEquals(function))
+        && call.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String && functions.Functions.Any(function => name.ValueEquals(function.Name))
         && Arguments(call).ValueKind == JsonValueKind.Object;
 
     private static FunctionCall ToCall(JsonElement call) => new($"call_{Guid.NewGuid():N}", call.GetProperty("name").GetString()!, Arguments(call).GetRawText());
