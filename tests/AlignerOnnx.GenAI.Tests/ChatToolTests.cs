@@ -109,13 +109,7 @@ public sealed class ChatToolTests
     public async Task FunctionInvocation_RunsTheFunctionAndAnswersWithItsResult()
     {
         List<string> asked = [];
-        AIFunction weather = AIFunctionFactory.Create(
-            (City place) =>
-            {
-                asked.Add(place.ToString());
-                return $"It is sunny in {place}.";
-            },
-            new AIFunctionFactoryOptions { Name = "weather", JsonSchemaCreateOptions = new() { TransformOptions = new() { DisallowAdditionalProperties = true } } });
+        AIFunction weather = AIFunctionFactory.Create(Look, "weather", "The weather of a place.");
         IChatClient client = new ChatClientBuilder(s_client).UseFunctionInvocation().Build();
         ChatResponse response = await client.GetResponseAsync(Question, new ChatOptions { Temperature = 0, MaxOutputTokens = 60, Tools = [weather], ToolMode = ChatToolMode.RequireAny });
 
@@ -125,6 +119,12 @@ public sealed class ChatToolTests
         Assert.AreEqual((call.CallId, $"It is sunny in {asked.Single()}."), (result.CallId, result.Result?.ToString()));
         Assert.AreEqual(ChatRole.Assistant, response.Messages[^1].Role);
         Assert.AreNotEqual("", response.Text);
+
+        string Look(City place)
+        {
+            asked.Add(place.ToString());
+            return $"It is sunny in {place}.";
+        }
     }
 
     private static ChatOptions Options(ChatToolMode? mode, float? brace = null) => new()

@@ -27,4 +27,20 @@ public sealed class FunctionCallReaderTests
             Assert.AreEqual(calls, string.Join('|', found.Select(call => $"{call.Name} {call.Arguments}")), $"pieces of {size}");
         }
     }
+
+    [TestMethod]
+    public void WhereOneCallIsAllowed_TheOthersWait()
+    {
+        FunctionCallReader reader = new(new CallableFunctions([new("weather"), new("time")]) { SeveralCalls = false });
+        reader.Add("""[{"name": "time", "arguments": {}}, {"name": "weather", "arguments": {}}]""");
+        Assert.AreEqual("time", reader.End().Calls.Single().Name);
+    }
+
+    [TestMethod]
+    public void WhereThereAreNoFunctions_AllIsSaidAtOnce()
+    {
+        FunctionCallReader reader = new(CallableFunctions.None);
+        Assert.AreEqual("""{"name": """, reader.Add("""{"name": """));
+        Assert.AreEqual("", reader.End().Said);
+    }
 }

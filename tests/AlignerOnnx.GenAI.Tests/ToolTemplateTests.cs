@@ -20,12 +20,7 @@ public sealed class ToolTemplateTests
     [TestMethod]
     public void ATemplateThatNamesTools_GetsThemWithCallsAndResults()
     {
-        foreach (string file in Directory.GetFiles(Material.Pocket()))
-        {
-            File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
-        }
-        File.WriteAllText(Path.Combine(_folder, "chat_template.jinja"), Template);
-        using ChatModel model = new(_folder);
+        using ChatModel model = ModelWithTools();
         Assert.IsTrue(model.TemplateTakesTools);
 
         FunctionCall call = new("call_1", "weather", """{"place": "Rome"}""");
@@ -39,9 +34,40 @@ public sealed class ToolTemplateTests
     }
 
     [TestMethod]
+    public void Functions_GoThroughSuchATemplateWhereTheModelChooses_ElseInWords()
+    {
+        using ChatModel model = ModelWithTools();
+        ChatTurn[] turns = [new("user", "How is it?")];
+        CallableFunction weather = new("weather", "A place's weather.");
+        Assert.AreEqual(
+            model.ApplyChatTemplate(turns, tools: """[{"type":"function","function":{"name":"weather","description":"A place's weather.","parameters":{"type":"object","properties":{},"additionalProperties":false}}}]"""),
+            FunctionCallPrompt.Of(model, turns, new CallableFunctions([weather])));
+        Assert.AreEqual(
+            model.ApplyChatTemplate(
+                [
+                    new("system", """
+                        Answer by calling one of these functions, as {"name": ..., "arguments": {...}}:
+                        {"name":"weather","description":"A place's weather.","parameters":{"type":"object","properties":{},"additionalProperties":false}}
+                        """),
+                    .. turns,
+                ]),
+            FunctionCallPrompt.Of(model, turns, new CallableFunctions([weather], Required: true)));
+    }
+
+    [TestMethod]
     public void ATemplateOfMessagesAlone_TakesNoTools()
     {
         using ChatModel model = new(Material.Pocket());
         Assert.IsFalse(model.TemplateTakesTools);
+    }
+
+    private ChatModel ModelWithTools()
+    {
+        foreach (string file in Directory.GetFiles(Material.Pocket()))
+        {
+            File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
+        }
+        File.WriteAllText(Path.Combine(_folder, "chat_template.jinja"), Template);
+        return new ChatModel(_folder);
     }
 }
