@@ -122,6 +122,7 @@ Task("Mutation")
         EnvironmentVariables = new Dictionary<string, string>
         {
             ["FastTests"] = "true",
+            ["MutatedFolder"] = folder,
             // Milliseconds: Stryker asks `dotnet --info` for the SDK and gives up on a busy machine otherwise.
             ["DOTNET_INFO_WAIT_TIME"] = "600000",
         },
