@@ -1,4 +1,5 @@
 // The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|LargeModels|Mutation|Demo|Pack] [--configuration=Release]`.
+using System.Collections.Concurrent;
 using System.Xml.Linq;
 
 var target = Argument("target", "Test");
@@ -19,15 +20,18 @@ Task("Test")
 {
     CleanDirectory(testResults);
     testCount = new TestCount();
-    foreach (var project in GetFiles("tests/**/*.csproj").OrderBy(file => file.FullPath, StringComparer.Ordinal))
+    // Two at a time: many tests wait for a process of their own, and no project uses two cores all the time.
+    var projects = Partitioner.Create(GetFiles("tests/**/*.csproj").Where(IsTestProject).OrderBy(file => file.FullPath, StringComparer.Ordinal), EnumerablePartitionerOptions.NoBuffering);
+    Parallel.ForEach(projects, new ParallelOptions { MaxDegreeOfParallelism = 2 }, project =>
     {
         var name = project.GetFilenameWithoutExtension().FullPath;
         var program = project.GetDirectory().CombineWithFilePath($"bin/{configuration}/net10.0/{name}.dll");
-        if (IsTestProject(project))
+        var count = RunTests(name, program);
+        lock (testCount)
         {
-            testCount.Add(RunTests(name, program));
+            testCount.Add(count);
         }
-    }
+    });
     if (testCount.Failed > 0)
     {
         throw new CakeException($"{testCount.Failed} tests failed.");
@@ -118,6 +122,7 @@ Task("Mutation")
         EnvironmentVariables = new Dictionary<string, string>
         {
             ["FastTests"] = "true",
+            ["MutatedFolder"] = folder,
             // Milliseconds: Stryker asks `dotnet --info` for the SDK and gives up on a busy machine otherwise.
             ["DOTNET_INFO_WAIT_TIME"] = "600000",
         },
@@ -195,19 +200,22 @@ bool IsTestProject(FilePath project)
     return !text.Contains("<IsTestProject>false</IsTestProject>", StringComparison.Ordinal);
 }
 
-// Each project runs as its own process: a native crash in one is a failure of that one, and the others still report.
+// Each project runs as its own process: a native crash in one is a failure of that one, and the others still report. What it writes is shown when it has ended.
 TestCount RunTests(string name, FilePath program)
 {
     const int noTests = 8; // Microsoft.Testing.Platform's exit code for a project without tests.
     var report = testResults.CombineWithFilePath(name + ".trx");
     var exitCode = StartProcess("dotnet", new ProcessSettings
     {
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
         Arguments = new ProcessArgumentBuilder()
             .Append("exec").AppendQuoted(program.FullPath)
             .Append("--progress off --no-banner")
             .Append("--report-trx --report-trx-filename").AppendQuoted(name + ".trx")
             .Append("--results-directory").AppendQuoted(testResults.FullPath),
-    });
+    }, out var output, out var errors);
+    Console.WriteLine(string.Join(Environment.NewLine, output.Concat(errors)));
     var count = System.IO.File.Exists(report.FullPath) ? TestCount.FromTrx(report.FullPath) : new TestCount();
     if (exitCode != 0 && exitCode != noTests && count.Failed == 0)
     {

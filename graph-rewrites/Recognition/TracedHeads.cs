@@ -57,7 +57,7 @@ internal sealed class TracedHeads(Lazy<PartialEvaluation> known)
     /// <summary>The way that samples show; null where shapes do not follow from the graph, or an element cannot be followed.</summary>
     private Match<HeadsPath>? Sample(HeadsOperand operand)
     {
-        if (Dimensions(operand) is not (var heads, var size, var rows) || heads is < 1 or > MostHeads || size < 1)
+        if (Dimensions(operand) is not (var heads, var size, var rows) || heads is < 1 or > MostHeads || size < 1 || rows < 1)
         {
             return null;
         }

@@ -39,6 +39,14 @@ public sealed class ModelLoaderTests
         AssertRefused("cut off");
     }
 
+    /// <summary>A graph of two bytes, in which a field begins whose length of 2^63 takes nine more.</summary>
+    [TestMethod]
+    public void Load_OfALengthThatReachesBehindItsMessage_IsRefused()
+    {
+        File.WriteAllBytes(Path.Combine(_folder, "model.onnx"), Convert.FromHexString("3A020A80808080808080808001"));
+        AssertRefused("file");
+    }
+
     [TestMethod]
     public void Load_WithoutDataFile_IsRefusedWithItsName()
     {

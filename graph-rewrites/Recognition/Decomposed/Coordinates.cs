@@ -18,7 +18,21 @@ internal static class Coordinates
         return count;
     }
 
-    /// <summary>The coordinates of a place.</summary>
+    /// <summary>Whether a shape has a place, counted from 0. Its elements may be too many to count.</summary>
+    public static bool Has(ReadOnlySpan<long> shape, long place)
+    {
+        foreach (long size in shape)
+        {
+            if (size == 0)
+            {
+                return false;
+            }
+            place /= size;
+        }
+        return place == 0;
+    }
+
+    /// <summary>The coordinates of a place that the shape has.</summary>
     public static long[] Of(long place, ReadOnlySpan<long> shape)
     {
         long[] at = new long[shape.Length];

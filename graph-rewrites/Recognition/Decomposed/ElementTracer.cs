@@ -34,18 +34,22 @@ internal sealed class ElementTracer(PartialEvaluation known)
             }
             if (known.LayoutOf(value) is { } layout)
             {
-                (int input, place) = layout.Origin(place);
+                if (layout.Source(place) is not (var input, var source))
+                {
+                    return Match<TracedElement>.Fail($"the sizes of the {node.OpType} leave no place for it", node);
+                }
+                place = source;
                 passed = node.OpType == "Concat" && IsCached(node, input) ? passed with { CacheJoin = node } : passed;
                 value = node.Input(input)!;
             }
-            else if (NormalizationOf(value) is (var normalization, var source))
+            else if (NormalizationOf(value) is (var normalization, var unnormalised))
             {
                 if (passed.Normalization is not null)
                 {
                     return Match<TracedElement>.Fail("it is normalised twice", node);
                 }
                 passed = passed with { Normalization = normalization };
-                value = source;
+                value = unnormalised;
             }
             else if (node.OpType == "RotaryEmbedding" && node.Input(0) is { } unrotated)
             {

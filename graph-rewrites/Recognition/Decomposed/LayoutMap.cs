@@ -7,11 +7,14 @@ namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 /// Concat, Expand, Tile and Gather; Cast, Identity and Dropout keep every place.
 /// </summary>
 /// <param name="Shape">The shape of the result.</param>
-/// <param name="Origin">From a place in the result to the input and the place in it.</param>
+/// <param name="Origin">From a place that the result has to the input and the place in it.</param>
 internal sealed record LayoutMap(long[] Shape, Func<long, (int Input, long Place)> Origin)
 {
     /// <summary>The first input that elements come from.</summary>
     public int FirstInput { get; private init; }
+
+    /// <summary>The input and the place in it that a place comes from; null where the result has no such place: sizes that a graph claims need not agree.</summary>
+    public (int Input, long Place)? Source(long place) => Coordinates.Has(Shape, place) ? Origin(place) : null;
 
     /// <summary>The map of a node's output; null where its operator computes, or where a size is not known.</summary>
     public static LayoutMap? Of(Node node, int output, PartialEvaluation known)

@@ -24,22 +24,13 @@ internal sealed record PlacePath(IReadOnlyList<Value> Values)
         for (int step = 0; step + 1 < Values.Count; step++)
         {
             (Value value, Value next) = (Values[step], Values[step + 1]);
-            if (known.LayoutOf(value) is { } layout)
-            {
-                (int input, place) = layout.Origin(place);
-                if (value.Producer!.Input(input) != next)
-                {
-                    return null;
-                }
-            }
-            else if (known.ShapeOf(value) is { } large && known.ShapeOf(next) is { } small && LayoutMap.Repeat(small, large) is { } repeated)
-            {
-                place = repeated.Origin(place).Place;
-            }
-            else
+            LayoutMap? layout = known.LayoutOf(value);
+            LayoutMap? map = layout ?? (known.ShapeOf(value) is { } large && known.ShapeOf(next) is { } small ? LayoutMap.Repeat(small, large) : null);
+            if (map?.Source(place) is not (var input, var source) || (layout is not null && value.Producer!.Input(input) != next))
             {
                 return null;
             }
+            place = source;
         }
         return place;
     }

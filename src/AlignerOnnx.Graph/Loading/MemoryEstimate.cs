@@ -53,7 +53,8 @@ internal static class MemoryEstimate
                     break;
                 case 5 when reader.TrySkip(4):
                     break;
-                case 2 when reader.TryVarint(out ulong length) && length <= (ulong)(end - reader.Position):
+                // The length itself may reach behind the end: what is left is negative then.
+                case 2 when reader.TryVarint(out ulong length) && length <= (Int128)(end - reader.Position):
                     WalkPayload(reader, message, (int)(tag >> 3), reader.Position + (long)length, depth);
                     break;
                 default:

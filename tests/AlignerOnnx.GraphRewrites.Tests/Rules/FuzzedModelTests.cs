@@ -94,6 +94,12 @@ public sealed class FuzzedModelTests
             .With("kc = Concat <axis = 2> (past_key, kt)", "none = Neg () kn = Mul (none, cos) km = Mul (kt, cos) [sum] ks = Add (kn, km) kc = Concat <axis = 2> (past_key, ks)"),
         "keys: the value is a sum, not the output of a projection; nor is it a rotary embedding", "Add 'sum'");
 
+    /// <summary>Heads are sampled at elements of the last token: here there is none.</summary>
+    [TestMethod]
+    public void StandardAttention_OfNoTokens_IsRecognisedByItsOperators() => Assert.IsTrue(RuleTest.Recognise(
+        Decomposed.With("[\"\" : 17]", "[\"\" : 23]").With("p = Softmax <axis = -1> (scaled)", "p = Identity (scaled)").With("mixed = MatMul (p, vc)", "mixed = Attention <is_causal = 1> (qt, kc, vc)")
+            .With("float[b, s, 16] x", "float[b, 0, 16] x")).Success);
+
     [TestMethod]
     public void AnOperatorBehindTheOutputProjectionThatGivesNothing_IsRefused() => StringAssert.Contains(
         Assert.ThrowsExactly<ModelRefusedException>(() => RuleTest.Recognise(Decoders.Separate.With("[residual] y = Add (x, o)", "[nothing] \"\", z = Add (o, bias) y = Neg (z)").With("<float[8, 8] wq", "<float[8] bias = [\"location\": \"b\"], float[8, 8] wq"))).Message,

@@ -33,6 +33,33 @@ public sealed class Int4ProductsTests
         }
         """);
 
+    /// <summary>ONNX Runtime refuses operators of a domain that is not imported, and would compute a product that is left over.</summary>
+    [TestMethod]
+    public void TheDomainIsImported_WhereAProductIsReplacedAndNothingIsLeftOfIt()
+    {
+        OnnxModel model = OnnxText.Load(Product);
+        Int4Products.Apply(model);
+        CollectionAssert.AreEquivalent(new[] { "MatMulInt4", "Neg" }, model.Graph.Nodes.Select(node => node.OpType).ToArray());
+        Assert.AreEqual(1, model.ToProto().OpsetImport.Single(import => import.Domain == KernelOperators.Domain).Version);
+    }
+
+    [TestMethod]
+    public void TheDomainIsNotImported_WhereNoProductIsReplaced()
+    {
+        OnnxModel model = OnnxText.Load(Product.With(Inputs, "(x, q, s, z, , bias)"));
+        Int4Products.Apply(model);
+        Assert.IsFalse(model.ToProto().OpsetImport.Any(import => import.Domain == KernelOperators.Domain));
+    }
+
+    /// <summary>The body of an If reads it by its name.</summary>
+    [TestMethod]
+    public void AProductThatANestedGraphReads_StaysAsItIs()
+    {
+        string text = Product.With("float[b, 16] z2)", "float[b, 16] z2, float[b, 16] z3)").With("z2 = Neg (y)", "z2 = Neg (y) yes = Constant <value = bool {1}> () "
+            + "z3 = If (yes) <then_branch = far () => (float[b, 16] i) { i = Identity (y) }, else_branch = near () => (float[b, 16] j) { j = Neg (y) }>");
+        Assert.AreEqual(0, Int4Products.Apply(OnnxText.Load(text)));
+    }
+
     [TestMethod]
     public void AProductWithoutZeroPoints_IsReplaced() => Assert.AreEqual(1, Int4Products.Apply(OnnxText.Load(Product.With(Inputs, "(x, q, s)"))));
 
