@@ -50,6 +50,31 @@ public sealed class InsightCommandTests
         }
     }
 
+    /// <summary>Each answer is drawn with a number of its own, else one unlikely number would spoil them all; the same seed draws the same.</summary>
+    [TestMethod]
+    public async Task Eval_OfOnePromptSeveralTimes_DrawsSeveralAnswers()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string file = Path.Combine(folder, "same.jsonl");
+            await File.WriteAllLinesAsync(file, Enumerable.Repeat(File.ReadLines(Held).First(), 3));
+            string[] first = await DrawAsync();
+            Assert.AreNotEqual(1, first.Distinct().Count(), first[0]);
+            CollectionAssert.AreEqual(first, await DrawAsync());
+
+            async Task<string[]> DrawAsync()
+            {
+                AlignerProcess.Run measured = (await AlignerProcess.RunAsync(["eval", Model, "--form", file, "--temperature", "1.5", "--json"], folder)).Expect(ExitCodes.Done);
+                return [.. measured.Document.GetProperty("results")[0].GetProperty("form").GetProperty("first").EnumerateArray().Select(answer => answer.GetString()!)];
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [TestMethod]
     public async Task Train_TokensFromTheCache_GiveTheSameAdapterAndReport()
     {

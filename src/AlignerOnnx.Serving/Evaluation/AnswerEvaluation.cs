@@ -14,7 +14,7 @@ public sealed record AnswerOptions
     /// <summary>0 (the default) takes the likeliest token always; above, tokens are drawn.</summary>
     public double Temperature { get; init; }
 
-    /// <summary>The seed of drawing. Default 1.</summary>
+    /// <summary>The seed from which every answer gets one of its own. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
     /// <summary>The most tokens of an answer. Default 128.</summary>
@@ -45,6 +45,8 @@ public sealed class AnswerEvaluation : IDisposable
 {
     private readonly AnsweringModel _model;
     private readonly AnswerOptions _options;
+    // With one seed for all, the same unlikely number would be drawn for the first token of every answer.
+    private readonly DeterministicRandom _seeds;
 
     /// <summary>Loads a model.</summary>
     /// <param name="model">The base model or its patched form.</param>
@@ -54,7 +56,9 @@ public sealed class AnswerEvaluation : IDisposable
     /// <exception cref="RefusedException">Model or adapter cannot be used.</exception>
     public AnswerEvaluation(string model, string? adapter, bool anyBase, AnswerOptions options)
     {
+        ArgumentNullException.ThrowIfNull(options);
         _options = options;
+        _seeds = new DeterministicRandom((ulong)options.Seed);
         _model = new AnsweringModel(model, adapter, anyBase);
     }
 
@@ -70,7 +74,7 @@ public sealed class AnswerEvaluation : IDisposable
         {
             throw new DataRefusedException("no row of the data set can be answered", data.Path, "no prompt", "rows of a prompt and an answer as text", "give conversations, or prompt and completion");
         }
-        string[] answers = [.. rows.Select(row => _model.Answer(row.Prompt, _options, cancellation))];
+        string[] answers = [.. rows.Select(row => Answer(row.Prompt, cancellation))];
         return new AnswerScores(
             rows.Length,
             Share((answer, row) => answer.Trim() == row.Expected.Trim()),
@@ -95,12 +99,14 @@ public sealed class AnswerEvaluation : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _model.Dispose();
 
+    private string Answer(string prompt, CancellationToken cancellation) => _model.Answer(prompt, _options, _seeds.NextInt(int.MaxValue), cancellation);
+
     private bool IsRight(KnowledgeQuestion question, CancellationToken cancellation)
     {
         string prompt = _model.PromptOf([new ChatTurn("user", question.Prompt)]);
         return question.Choices.Count > 0
             ? _model.Choose(prompt, question.Letters, cancellation) == question.Answer
-            : FormCheck.States(_model.Answer(prompt, _options, cancellation), question.Answer);
+            : FormCheck.States(Answer(prompt, cancellation), question.Answer);
     }
 
     private (string Prompt, string Expected)? Asked(DataRow row) => row switch

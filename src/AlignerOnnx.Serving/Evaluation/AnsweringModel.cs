@@ -26,19 +26,20 @@ internal sealed class AnsweringModel : IDisposable
 
     public string PromptOf(IReadOnlyList<ChatTurn> turns) => Chat.ApplyChatTemplate(turns);
 
-    public string Answer(string prompt, AnswerOptions options, CancellationToken cancellation) => Chat.GenerateBatch([prompt], _adapter, new GenerationRequest
+    public string Answer(string prompt, AnswerOptions options, int seed, CancellationToken cancellation) => Chat.Complete(new GenerationRequest
     {
-        PromptIds = [],
+        PromptIds = Chat.Encode(prompt),
+        Adapter = _adapter,
         Temperature = (float)options.Temperature,
-        Seed = options.Seed,
+        Seed = seed,
         MaxNewTokens = options.MaximumTokens,
-    }, cancellation)[0];
+    }, cancellation);
 
     /// <summary>The likeliest of some answers of one token: all others are pushed out of the race, and these keep their distances.</summary>
     public string Choose(string prompt, IReadOnlyList<string> answers, CancellationToken cancellation)
     {
         Dictionary<int, float> bias = answers.ToDictionary(answer => Chat.Encode(answer)[^1], _ => 100f);
-        return Chat.GenerateBatch([prompt], _adapter, new GenerationRequest { PromptIds = [], Temperature = 0, MaxNewTokens = 1, LogitBias = bias }, cancellation)[0].Trim();
+        return Chat.Complete(new GenerationRequest { PromptIds = Chat.Encode(prompt), Adapter = _adapter, Temperature = 0, MaxNewTokens = 1, LogitBias = bias }, cancellation).Trim();
     }
 
     public void Dispose()
