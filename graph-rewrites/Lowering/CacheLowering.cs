@@ -17,7 +17,7 @@ internal static class CacheLowering
         {
             OnnxGraph.ReplaceUses(positions, sequence.Positions);
         }
-        foreach (Value cache in graph.Inputs.Where(input => input.Uses.Count > 0 && IsCache(input)).ToArray())
+        foreach (Value cache in graph.Inputs.Where(IsCache).ToArray())
         {
             OnnxGraph.ReplaceUses(cache, Empty(new OpEmitter(graph, $"aligner.{cache.Name}"), cache, inputIds));
         }

@@ -20,7 +20,7 @@ internal static class DecoderLowering
     public static (IReadOnlyList<LoweredSite> Sites, SequenceFacts Sequence) Apply(OnnxModel model, IReadOnlyList<AttentionSite> sites, LeadingTokens? leading = null)
     {
         OnnxGraph graph = model.Graph;
-        if (sites.Select(site => (site, reason: IsDecomposed(site) ? null : FusedOperands.WhyNot(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
+        if (sites.Select(site => (site, reason: LoweringObstacle.Of(site))).FirstOrDefault(pair => pair.reason is not null) is { reason: { } why } culprit)
         {
             throw new ModelRefusedException($"Layer {culprit.site.Layer} cannot be trained: {why}", $"{model.Path}, {culprit.site.Core}");
         }

@@ -35,7 +35,7 @@ internal static class EmbeddingLowering
         embedding.Input(1) is { IsGraphInput: true } && embedding.Attributes.Int("gather_axis", 0) == 0 && Bits(embedding) is 4 or 8
         && Stored(embedding.Input(0)) is { ElementType: DataType.Uint8 } table && embedding.Input(2) is { ElementType: DataType.Float, Initializer: { Shape: { Count: 2 } scales } }
         // Blocks that the row does not fill would be padded in one exporter's file and not in another's.
-        && scales[0] > 0 && table.Count * 8 / Bits(embedding) == scales[0] * scales[1] * embedding.Attributes.Int("block_size", StandardBlock);
+        && table.Count * 8 / Bits(embedding) == scales[0] * scales[1] * embedding.Attributes.Int("block_size", StandardBlock);
 
     /// <summary>The stored tensor behind a value; builders put a Reshape between the output head's weight and the embedding that shares it.</summary>
     private static Tensor? Stored(Value? value) => value is { Producer: { OpType: "Reshape" } reshape } ? reshape.Input(0)?.Initializer : value?.Initializer;

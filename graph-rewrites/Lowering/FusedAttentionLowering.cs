@@ -20,15 +20,15 @@ internal static class FusedAttentionLowering
         OpEmitter emit = new(graph, $"aligner.layer{site.Layer}");
         FusedOperands operands = FusedOperands.Of(emit, site);
         Value query = operands.Query.As(Batch, Sequence, site.Query.Count);
-        Value key = operands.Key.As(Batch, Sequence, operands.KeyHeads * site.HeadSize);
-        Value value = operands.Value.As(Batch, Sequence, operands.KeyHeads * site.HeadSize);
+        Value key = operands.Key.As(Batch, Sequence, operands.KeySize);
+        Value value = operands.Value.As(Batch, Sequence, operands.KeySize);
         if (site.QueryNormalization is { } queryNormalization && !site.QueryOperand!.IsNormalised)
         {
             query = Normalize(emit, query, queryNormalization, site.QueryHeads, site.HeadSize);
             key = Normalize(emit, key, site.KeyNormalization!, operands.KeyHeads, site.HeadSize);
         }
         Value rotatedQuery = Rotate(emit, query, site, site.QueryHeads, sequence).As(Batch, Sequence, site.Query.Count);
-        Value rotatedKey = Rotate(emit, key, site, operands.KeyHeads, sequence).As(Batch, Sequence, operands.KeyHeads * site.HeadSize);
+        Value rotatedKey = Rotate(emit, key, site, operands.KeyHeads, sequence).As(Batch, Sequence, operands.KeySize);
         Value attended = Attend(emit, rotatedQuery, rotatedKey, value, operands.KeyHeads, site, sequence);
         OnnxGraph.ReplaceUses(site.Core.Output, site.Attended.Layout == HeadLayout.HeadMajor ? Heads(emit, attended, site.QueryHeads, site.HeadSize) : attended);
         return new LoweredSite(site, rotatedQuery, attended, HeadLayout.SequenceMajor);
@@ -36,9 +36,10 @@ internal static class FusedAttentionLowering
 
     private static Value Normalize(OpEmitter emit, Value heads, HeadNormalization normalization, long count, long size)
     {
+        long together = count * size;
         Value apart = emit.Reshape(heads, 0, 0, count, size).As(Batch, Sequence, count, size);
         Value normal = emit.SimplifiedLayerNormalization(apart, normalization.Weight, normalization.Epsilon).As(Batch, Sequence, count, size);
-        return emit.Reshape(normal, 0, 0, count * size).As(Batch, Sequence, count * size);
+        return emit.Reshape(normal, 0, 0, together).As(Batch, Sequence, together);
     }
 
     private static Value Rotate(OpEmitter emit, Value heads, AttentionSite site, long count, SequenceFacts sequence)

@@ -32,14 +32,14 @@ internal static class NormalizationLowering
     }
 
     private static Value LayerNormalization(OpEmitter emit, Value source, Value weight, Value? bias, float epsilon) => emit.Op(
-        "LayerNormalization", bias is null ? [source, weight] : [source, weight, bias], NodeAttributes.Of("epsilon", epsilon), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L));
+        "LayerNormalization", [source, weight, bias], NodeAttributes.Of("epsilon", epsilon), NodeAttributes.Of("axis", -1L), NodeAttributes.Of("stash_type", 1L));
 
     /// <summary>weight * x / sqrt(mean(x^2) + epsilon) in elementary operators becomes one operator: fewer activations are kept, and one rule differentiates it.</summary>
     private static void FuseDecomposed(OnnxGraph graph)
     {
         foreach (Node product in graph.Nodes.Where(node => node.Is("Mul")).ToArray())
         {
-            if (product.Output.Uses.Count > 0 && RootMeanSquare.Computing(product.Output) is { } found)
+            if (RootMeanSquare.Computing(product.Output) is { } found)
             {
                 Value normal = new OpEmitter(graph, product.Output.Name).SimplifiedLayerNormalization(found.Source, found.Normalization.Weight, found.Normalization.Epsilon);
                 normal.Type = product.Output.Type;
@@ -57,7 +57,7 @@ internal static class NormalizationLowering
             sum = emit.Add(sum, bias);
             sum.Type = node.Input(0)!.Type;
         }
-        if (node.Outputs.Count > SumOutput && node.Outputs[SumOutput] is { } given)
+        if (node.Outputs.ElementAtOrDefault(SumOutput) is { } given)
         {
             OnnxGraph.ReplaceUses(given, sum);
         }

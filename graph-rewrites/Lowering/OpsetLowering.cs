@@ -5,18 +5,14 @@ namespace AlignerOnnx.GraphRewrites.Lowering;
 /// <summary>Brings operators of older opsets to the one that the gradient graph declares: what were attributes became inputs in opset 18.</summary>
 internal static class OpsetLowering
 {
-    private const long AxesAreInputs = 18;
     private static readonly HashSet<string> Reductions = ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"];
 
     /// <summary>Rewrites a model and raises its opset.</summary>
     public static void Apply(OnnxModel model, long opset)
     {
-        if (model.Opset() < AxesAreInputs)
+        foreach (Node node in model.Graph.Nodes.Where(node => node.Domain == Domains.Standard).ToArray())
         {
-            foreach (Node node in model.Graph.Nodes.Where(node => node.Domain == Domains.Standard).ToArray())
-            {
-                Raise(model.Graph, node);
-            }
+            Raise(model.Graph, node);
         }
         model.RequireOpset(Domains.Standard, opset);
     }

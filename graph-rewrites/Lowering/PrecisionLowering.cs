@@ -41,9 +41,15 @@ internal static class PrecisionLowering
         {
             Value converted = graph.AddInitializer(Tensor.Of(graph.UniqueName($"{value.Name}.float32"), stored.ReadSingles(), [.. stored.Shape]));
             OnnxGraph.ReplaceUses(value, converted);
-            return;
         }
-        OpEmitter emit = new(graph, value.Name);
+        else
+        {
+            CastWhereUsed(new OpEmitter(graph, value.Name), value);
+        }
+    }
+
+    private static void CastWhereUsed(OpEmitter emit, Value value)
+    {
         foreach (Use use in value.Uses.Where(use => use is { Node.OpType: "Gather", Input: 0 }).ToArray())
         {
             Value rows = use.Node.Output;

@@ -7,9 +7,6 @@ namespace AlignerOnnx.GraphRewrites.Lowering;
 /// <summary>An export that computes the logits of the last position alone (the model builder's <c>prune_lm_head</c>) computes all of them again.</summary>
 internal static class PrunedHeadLowering
 {
-    private const int Steps = 4;
-    private const int MostFactors = 8;
-
     /// <summary>Rewrites the graph in place.</summary>
     public static void Apply(OnnxGraph graph)
     {
@@ -18,14 +15,13 @@ internal static class PrunedHeadLowering
             return;
         }
         Value? value = head.Source;
-        for (int step = 0; step < Steps && value?.Producer is { } node; step++)
+        while (value?.Producer is { OpType: "Unsqueeze" or "Squeeze" or "Reshape" or "Identity" } arrangement)
         {
-            if (KeepsTheLast(node))
-            {
-                head.Node.Rewire(0, node.Input(0)!);
-                return;
-            }
-            value = node.OpType is "Unsqueeze" or "Squeeze" or "Reshape" or "Identity" ? node.Input(0) : null;
+            value = arrangement.Input(0);
+        }
+        if (value?.Producer is { } last && KeepsTheLast(last) && last.Input(0) is { } all)
+        {
+            head.Node.Rewire(0, all);
         }
     }
 
@@ -33,9 +29,9 @@ internal static class PrunedHeadLowering
     private static Projection? HeadOf(Value? logits)
     {
         Value? value = logits;
-        for (int step = 0; step < MostFactors && value?.Producer is { OpType: "Cast" or "Mul" or "Div" or "Tanh" or "Identity" } node; step++)
+        while (value?.Producer is { OpType: "Cast" or "Mul" or "Div" or "Tanh" or "Identity" } node)
         {
-            value = node.Inputs.FirstOrDefault(input => input is not null && Constants.Of(input) is null);
+            value = node.Inputs.FirstOrDefault(input => Constants.Of(input) is null);
         }
         return value is null ? null : ProjectionRecogniser.Computing(value).Found;
     }

@@ -10,6 +10,8 @@ namespace AlignerOnnx.GraphRewrites.Lowering;
 /// </summary>
 internal sealed class SequenceFacts
 {
+    private const long AllKeys = -1;
+
     private readonly OpEmitter _emit;
     private readonly Value _inputIds;
     private readonly Value _attentionMask;
@@ -28,8 +30,8 @@ internal sealed class SequenceFacts
         _emit = new OpEmitter(graph, "aligner.sequence");
         _inputIds = inputIds;
         _attentionMask = attentionMask;
-        Value length = _emit.Op("Gather", [_emit.Op("Shape", [_inputIds]), Index(1)], NodeAttributes.Of("axis", 0L));
-        _places = _emit.Op("Range", [Index(0), length, Index(1)]);
+        Value length = _emit.Op("Gather", [_emit.Op("Shape", [_inputIds]), _emit.Integer(1)], NodeAttributes.Of("axis", 0L));
+        _places = _emit.Op("Range", [_emit.Integer(0), length, _emit.Integer(1)]);
         _sameSequence = _emit.Op("Equal", [_emit.Op("Unsqueeze", [_attentionMask, _emit.Integers([1])]), _emit.Op("Unsqueeze", [_attentionMask, _emit.Integers([2])])]);
         Positions = _emit.Sub(_places, FirstPlaces());
     }
@@ -62,7 +64,7 @@ internal sealed class SequenceFacts
     {
         Value same = _emit.Op("Cast", [_sameSequence], NodeAttributes.Of("to", (long)DataType.Int32));
         Value first = _emit.Op("ArgMax", [same], NodeAttributes.Of("axis", -1L), NodeAttributes.Of("keepdims", 0L));
-        return _leadingTokens == 0 ? first : _emit.Op("Max", [_emit.Sub(first, Index(_leadingTokens)), Index(0)]);
+        return _leadingTokens == 0 ? first : _emit.Op("Max", [_emit.Sub(first, _emit.Integer(_leadingTokens)), _emit.Integer(0)]);
     }
 
     private Value BuildMask(long window)
@@ -70,22 +72,16 @@ internal sealed class SequenceFacts
         Value keys = _emit.Op("Unsqueeze", [_places, _emit.Integers([0])]);
         Value queries = _emit.Op("Unsqueeze", [_places, _emit.Integers([1])]);
         Value visible = _emit.Op("LessOrEqual", [keys, queries]);
-        if (window > 0)
+        if (window != AllKeys)
         {
-            visible = _emit.Op("And", [visible, _emit.Op("Greater", [keys, _emit.Sub(queries, Index(window))])]);
+            visible = _emit.Op("And", [visible, _emit.Op("Greater", [keys, _emit.Sub(queries, _emit.Integer(window))])]);
         }
         Value seen = _emit.Op("And", [_sameSequence, visible]);
         if (_leadingTokens > 0)
         {
-            seen = _emit.Op("Or", [seen, _emit.Op("Less", [keys, Index(_leadingTokens)])]);
+            seen = _emit.Op("Or", [seen, _emit.Op("Less", [keys, _emit.Integer(_leadingTokens)])]);
         }
         Value mask = _emit.Op("Where", [seen, _emit.Scalar(0), _emit.Scalar(float.MinValue)]);
         return _emit.Op("Unsqueeze", [mask, _emit.Integers([1])]);
-    }
-
-    private Value Index(long number)
-    {
-        string name = $"aligner.sequence.index.{number}";
-        return _emit.Graph.Find(name) ?? _emit.Graph.AddInitializer(Tensor.Of(name, [number]));
     }
 }

@@ -35,11 +35,13 @@ public sealed class GraphRunner : IDisposable
     }
 
     /// <summary>The first output with its shape.</summary>
-    public (float[] Data, long[] Shape) RunFirst(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs)
+    public (float[] Data, long[] Shape) RunFirst(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs) => RunWithShapes(inputs)[0];
+
+    /// <summary>The outputs with their shapes.</summary>
+    public IReadOnlyList<(float[] Data, long[] Shape)> RunWithShapes(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs)
     {
-        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run([.. inputs.Select(Feed)]);
-        Tensor<float> first = results[0].AsTensor<float>();
-        return ([.. first], Array.ConvertAll(first.Dimensions.ToArray(), size => (long)size));
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run([.. inputs.Where(input => _session.InputMetadata.ContainsKey(input.Name)).Select(Feed)]);
+        return [.. results.Select(result => result.AsTensor<float>()).Select(tensor => ((float[])[.. tensor], Array.ConvertAll(tensor.Dimensions.ToArray(), size => (long)size)))];
     }
 
     /// <summary>The batch of a golden case with its adapter.</summary>

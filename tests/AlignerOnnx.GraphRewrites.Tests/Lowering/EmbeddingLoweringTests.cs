@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.Graph.Text;
 using AlignerOnnx.GraphRewrites.Lowering;
 using AlignerOnnx.TestMaterial;
 using Onnx;
@@ -38,6 +39,29 @@ public sealed class EmbeddingLoweringTests
         OnnxModel model = Embedding(bits: 4, blocks: 2, zeroPoints: false, DataType.Uint4);
         EmbeddingLowering.Apply(model.Graph);
         Assert.AreEqual("GatherBlockQuantized", model.Graph.Nodes[0].OpType);
+    }
+
+    // 7 rows of two blocks of 16 elements.
+    [TestMethod]
+    [DataRow("", "", true, DisplayName = "token ids pick rows of bytes")]
+    [DataRow("gather_axis = 0", "gather_axis = 1", false, DisplayName = "columns are picked")]
+    [DataRow("(table, input_ids,", "(table, next,", false, DisplayName = "by other numbers than token ids")]
+    [DataRow("bits = 4", "bits = 2", false, DisplayName = "elements of 2 bits")]
+    [DataRow("uint8[7, 16]", "uint8[7, 15]", false, DisplayName = "rows that end within a block")]
+    [DataRow("uint8[7, 16]", "uint4[7, 16]", false, DisplayName = "a table of 4-bit elements")]
+    [DataRow("float[7, 2]", "float16[7, 2]", false, DisplayName = "scales of half precision")]
+    [DataRow("float[7, 2]", "float[14]", false, DisplayName = "scales in one line")]
+    public void Apply_LowersTablesOfBytesWithWholeBlocksAlone(string part, string replacement, bool lowered)
+    {
+        string text = """
+            g (int64[b, s] input_ids) => (float[b, s, 32] y) <uint8[7, 16] table = ["location": "t"], float[7, 2] scales = ["location": "s"]>
+            { next = Neg (input_ids) rows = com.microsoft.GatherBlockQuantized <bits = 4, block_size = 16, gather_axis = 0, quantize_axis = 1> (table, input_ids, scales) y = Neg (rows) }
+            """;
+        text = part.Length == 0 ? text : text.With(part, replacement);
+        // As many elements as the scales want, where they are smaller.
+        OnnxModel model = OnnxText.Load(replacement == "bits = 2" ? text.With("uint8[7, 16]", "uint8[7, 8]") : text);
+        EmbeddingLowering.Apply(model.Graph);
+        Assert.AreEqual(!lowered, model.Graph.Nodes.Any(node => node.OpType == "GatherBlockQuantized"));
     }
 
     private static (float[] Data, long[] Shape) Run(OnnxModel model)

@@ -9,7 +9,7 @@ namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 [TestClass]
 public sealed class LoweringRuleTests
 {
-    private const string GroupQueryAttention = """
+    internal const string GroupQueryAttention = """
         <ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
         decoder (int64[b, s] input_ids, int64[b, s] attention_mask, float[b, s, 8] x, int32[b] lengths, int32 total) => (float[b, s, 8] logits)
             <float[8, 8] wq = ["location": "wq"], float[8, 4] wk = ["location": "wk"], float[8, 4] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"],
@@ -25,7 +25,7 @@ public sealed class LoweringRuleTests
         """;
 
     // Rows of attention_mask number their sequences: a query sees a key of the same number that does not come later; positions count from the first key of the same number.
-    private const string GroupQueryAttentionLowered = """
+    internal const string GroupQueryAttentionLowered = """
         decoder (int64[b, s] input_ids, int64[b, s] attention_mask, float[b, s, 8] x, int32[b] lengths, int32 total) => (float[b, s, 8] logits)
             <float[8, 8] wq = ["location": "wq"], float[8, 4] wk = ["location": "wk"], float[8, 4] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"],
              float[9, 2] cosines = ["location": "cos"], float[9, 2] sines = ["location": "sin"],
@@ -150,6 +150,20 @@ public sealed class LoweringRuleTests
         { t = Add (x, skip) sum_ = Add (t, bias) n = SimplifiedLayerNormalization <epsilon = 0.1> (sum_, w) y = Neg (n) sum = Neg (sum_) }
         """);
 
+    // The bias is added before the mean and the variance are taken, beta after.
+    [TestMethod]
+    [DataRow("(x, skip, w)", "t = Add (x, skip)", "(t, w)", DisplayName = "without beta and bias")]
+    [DataRow("(x, skip, w, beta)", "t = Add (x, skip)", "(t, w, beta)", DisplayName = "with beta")]
+    [DataRow("(x, skip, w, beta, bias)", "s = Add (x, skip) t = Add (s, bias)", "(t, w, beta)", DisplayName = "with beta and bias")]
+    public void SkipLayerNormalization_BecomesSumAndNormalization(string inputs, string sum, string normalised)
+    {
+        const string graph = "g (float[b, s, 2] x, float[b, s, 2] skip) => (float[b, s, 2] y) <float[2] w = {1, 2}, float[2] beta = {5, 6}, float[2] bias = {3, 4}>";
+        RuleTest.Rewrites(
+            $"{graph} {{ n = com.microsoft.SkipLayerNormalization <epsilon = 0.1> {inputs} y = Neg (n) }}",
+            model => NormalizationLowering.Apply(model.Graph),
+            $"{graph} {{ {sum} n = LayerNormalization <axis = -1, epsilon = 0.1, stash_type = 1> {normalised} y = Neg (n) }}");
+    }
+
     [TestMethod]
     public void RMSNormalization_BecomesSimplifiedLayerNormalization() => RuleTest.Rewrites(
         "g (float[b, s, 2] x) => (float[b, s, 2] y) <float[2] w = {1, 2}> { n = RMSNormalization (x, w) y = Neg (n) }",
@@ -170,6 +184,31 @@ public sealed class LoweringRuleTests
         "g (float[2] x) => (float[2] y) { s = Sigmoid (x) m = Mul (s, x) y = Neg (m) }",
         model => ActivationLowering.Apply(model.Graph),
         "g (float[2] x) => (float[2] y) { m = com.microsoft.QuickGelu <alpha = 1.0> (x) y = Neg (m) }");
+
+    // x * sigmoid(alpha x), in both.
+    [TestMethod]
+    [DataRow("", "1.0", DisplayName = "alpha of 1, where none is given")]
+    [DataRow("<alpha = 1.5>", "1.5", DisplayName = "another alpha")]
+    public void Swish_BecomesQuickGelu(string attributes, string alpha) => RuleTest.Rewrites(
+        $"g (float[2] x) => (float[2] y) {{ m = Swish {attributes} (x) y = Neg (m) }}",
+        model => ActivationLowering.Apply(model.Graph),
+        $"g (float[2] x) => (float[2] y) {{ m = com.microsoft.QuickGelu <alpha = {alpha}> (x) y = Neg (m) }}");
+
+    // Recognition counts the readers of a value; what is left behind would be one.
+    [TestMethod]
+    [DataRow("m = Swish (x)")]
+    [DataRow("s = Sigmoid (x) m = Mul (s, x)")]
+    [DataRow("m = RMSNormalization (x, w)")]
+    [DataRow("m = ReduceMean <axes = [0]> (x)")]
+    public void WhatIsReplaced_ReadsNothingAnyMore(string nodes)
+    {
+        OnnxModel model = OnnxText.Load($"g (float[2] x) => (float[2] y) <float[2] w = {{1, 2}}> {{ {nodes} y = Neg (m) }}");
+        OpsetLowering.Apply(model, 21);
+        NormalizationLowering.Apply(model.Graph);
+        ActivationLowering.Apply(model.Graph);
+        Assert.HasCount(2, model.Graph.Nodes);
+        Assert.HasCount(1, model.Graph.Find("x")!.Uses);
+    }
 
     [TestMethod]
     [DataRow("s = Sigmoid (x) m = Mul (s, w) y = Neg (m)", DisplayName = "times another value")]
@@ -247,6 +286,39 @@ public sealed class LoweringRuleTests
             z = Mul (same, c)
         }
         """);
+
+    // A table that is the head's weight too: its rows are cast once they are picked, the weight before it is multiplied with.
+    [TestMethod]
+    public void ATableOfHalfPrecisionThatTheHeadShares_IsCastInBothPlaces() => RuleTest.Rewrites(
+        """
+        g (int64[b, s] ids) => (float16[b, s, 2048] y) <float16[2048, 1024] table = ["location": "t"]>
+        { rows = Gather (table, ids) w = Transpose <perm = [1, 0]> (table) y = MatMul (rows, w) }
+        """,
+        model => PrecisionLowering.Apply(model.Graph),
+        """
+        g (int64[b, s] ids) => (float[b, s, 2048] y) <float16[2048, 1024] table = ["location": "t"]>
+        { rows = Gather (table, ids) rows32 = Cast <to = 1> (rows) table32 = Cast <to = 1> (table) w = Transpose <perm = [1, 0]> (table32) y = MatMul (rows32, w) }
+        """);
+
+    [TestMethod]
+    [DataRow(1 << 20, true)]
+    [DataRow((1 << 20) + 1, false)]
+    public void AConstantOfHalfPrecision_IsStoredConvertedUpToAMillionElements(int elements, bool converted)
+    {
+        OnnxModel model = OnnxText.Load($"g (float16[{elements}] x) => (float16[{elements}] y) {{ y = Neg (x) }}");
+        Value constant = model.Graph.AddInitializer(Tensor.Inline("k", Onnx.TensorProto.Types.DataType.Float16, new byte[2 * elements], elements));
+        Node sum = model.Graph.AddNode("Add", Domains.Standard, "", [model.Graph.Find("x"), constant], ["sum"]);
+        PrecisionLowering.Apply(model.Graph);
+        Assert.AreEqual(converted, sum.Input(1)!.IsConstant);
+        Assert.AreEqual(converted, sum.Input(1)!.Producer is null);
+    }
+
+    [TestMethod]
+    public void ACastToAnotherTypeThanHalfPrecision_Stays()
+    {
+        const string text = "g (float[2] x) => (int64[2] y) { y = Cast <to = 7> (x) }";
+        RuleTest.Rewrites(text, model => PrecisionLowering.Apply(model.Graph), text);
+    }
 
     private static string Quantised(string accuracy) => $$"""
         <ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
