@@ -40,10 +40,7 @@ internal static class Recomputation
         Value[] wanted = [.. segment.SelectMany(node => node.Outputs).OfType<Value>().Where(value => value != next && value.Uses.Any(use => !forward.Contains(use.Node)))];
         IReadOnlySet<Node> needed = NodeOrder.Reaching(wanted, graph);
         Node[] copied = [.. segment.Where(needed.Contains)];
-        if (copied.Length > 0)
-        {
-            Redirect(wanted, Copy(graph, copied, first, gradient), forward);
-        }
+        Redirect(wanted, Copy(graph, copied, first, gradient), forward);
     }
 
     /// <summary>Copies nodes; the copies start from the residual stream as soon as its successor's gradient is there, not before.</summary>

@@ -87,6 +87,34 @@ public sealed class LossRuleTests
     public void AModelWithoutAHead_IsRefused(string part, string replacement, string reason) =>
         Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => TargetLogProbabilities.Attach(OnnxText.Load(Decoder.With(part, replacement)), new TrainingGraphOptions(), differentiated: true)).What);
 
+    [TestMethod]
+    [DataRow(0, 0)]
+    [DataRow(-0.1, 0)]
+    [DataRow(0.1, -0.1)]
+    [DataRow(0.1, 0.6)]
+    public void APreferenceLossOutOfRange_IsRefused(double beta, double smoothing)
+    {
+        TargetLogProbabilities targets = TargetLogProbabilities.Attach(OnnxText.Load(Decoder), new TrainingGraphOptions(), differentiated: true);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => PreferenceLoss.Attach(targets, new PreferenceLossOptions { Beta = beta, LabelSmoothing = smoothing }));
+    }
+
+    /// <summary>From the head on, a value has one row a target; what stood declared for all positions would be refused by some runtimes. What is not declared stays so.</summary>
+    [TestMethod]
+    [DataRow("float[b, s, 5] m, ", "targets,5")]
+    [DataRow("", null)]
+    public void ValuesBehindTheHead_AreDeclaredAnew(string declaration, string? expected)
+    {
+        OnnxModel model = OnnxText.Load(Decoder.With("float two", $"{declaration}float[b, s, 4] h, float two"));
+        TargetLogProbabilities.Attach(model, new TrainingGraphOptions(), differentiated: true);
+        Assert.AreEqual(expected, Declared("m"));
+        Assert.AreEqual("targets,5", Declared("logits"));
+        Assert.AreEqual("b,s,4", Declared("h"));
+
+        string? Declared(string name) => model.Graph.Find(name)!.Type is { } type
+            ? string.Join(',', type.TensorType.Shape.Dim.Select(dimension => dimension.HasDimParam ? dimension.DimParam : $"{dimension.DimValue}"))
+            : null;
+    }
+
     private static void Attach(OnnxModel model, Func<TargetLogProbabilities, ITrainingLoss> attach)
     {
         TargetLogProbabilities targets = TargetLogProbabilities.Attach(model, new TrainingGraphOptions(), differentiated: true);
