@@ -49,9 +49,11 @@ internal static class Recomputation
         Dictionary<Value, Value> copies = new() { [first] = Ordering.After(new OpEmitter(graph, "aligner.recomputed"), first, gradient) };
         foreach (Node node in nodes)
         {
-            Node copy = graph.AddNode(node.OpType, node.Domain, $"{node.Name}.recomputed",
+            string?[] outputs = [.. node.Outputs.Select(output => output is null ? null : graph.UniqueName($"{output.Name}.recomputed"))];
+            // Nodes may lack a name; values have one.
+            Node copy = graph.AddNode(node.OpType, node.Domain, outputs.OfType<string>().First(),
                 [.. node.Inputs.Select(input => input is null ? null : copies.GetValueOrDefault(input, input))],
-                [.. node.Outputs.Select(output => output is null ? null : graph.UniqueName($"{output.Name}.recomputed"))],
+                outputs,
                 [.. node.Attributes.All.Select(attribute => attribute.Clone())]);
             foreach ((Value? output, Value? again) in node.Outputs.Zip(copy.Outputs))
             {
