@@ -40,10 +40,7 @@ internal static class Recomputation
         Value[] wanted = [.. segment.SelectMany(node => node.Outputs).OfType<Value>().Where(value => value != next && value.Uses.Any(use => !forward.Contains(use.Node)))];
         IReadOnlySet<Node> needed = NodeOrder.Reaching(wanted, graph);
         Node[] copied = [.. segment.Where(needed.Contains)];
-        if (copied.Length > 0)
-        {
-            Redirect(wanted, Copy(graph, copied, first, gradient), forward);
-        }
+        Redirect(wanted, Copy(graph, copied, first, gradient), forward);
     }
 
     /// <summary>Copies nodes; the copies start from the residual stream as soon as its successor's gradient is there, not before.</summary>
@@ -52,9 +49,11 @@ internal static class Recomputation
         Dictionary<Value, Value> copies = new() { [first] = Ordering.After(new OpEmitter(graph, "aligner.recomputed"), first, gradient) };
         foreach (Node node in nodes)
         {
-            Node copy = graph.AddNode(node.OpType, node.Domain, $"{node.Name}.recomputed",
+            string?[] outputs = [.. node.Outputs.Select(output => output is null ? null : graph.UniqueName($"{output.Name}.recomputed"))];
+            // Nodes may lack a name; values have one.
+            Node copy = graph.AddNode(node.OpType, node.Domain, outputs.OfType<string>().First(),
                 [.. node.Inputs.Select(input => input is null ? null : copies.GetValueOrDefault(input, input))],
-                [.. node.Outputs.Select(output => output is null ? null : graph.UniqueName($"{output.Name}.recomputed"))],
+                outputs,
                 [.. node.Attributes.All.Select(attribute => attribute.Clone())]);
             foreach ((Value? output, Value? again) in node.Outputs.Zip(copy.Outputs))
             {

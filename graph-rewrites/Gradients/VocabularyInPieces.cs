@@ -27,7 +27,6 @@ internal sealed class VocabularyInPieces : TargetLogProbabilities
         _targetRows = Dequantisation.OfRows(emit.Graph, weight, ids);
         Value logits = emit.ReduceSum(emit.Mul(Origin, _targetRows), keepDimensions: true, 1);
         Values = emit.Named("target_log_probabilities", "Squeeze", emit.Sub(logits, logSum), emit.Integers([1]));
-        emit.Graph.RemoveNode(head);
     }
 
     /// <inheritdoc/>

@@ -15,7 +15,7 @@ internal sealed class FusedMatMulGradient : IGradientRule
         float alpha = node.Attributes.Float("alpha", 1);
         if (node.Attributes.Int("transA", 0) != 0)
         {
-            throw new NotSupportedException("No lowering emits FusedMatMul with a transposed first factor in the forward pass.");
+            throw new ModelRefusedException("A FusedMatMul with a transposed first factor has no gradient rule", node.ToString());
         }
         if (context.Needs(a))
         {

@@ -31,7 +31,7 @@ internal sealed class GatherGradient : IGradientRule
         }
         Value gradient = context.GradientOf(node.Output)!;
         Value slices = indices.Shape.Count == 0 ? emit.Op("Unsqueeze", [gradient, emit.Integers([axis])]) : gradient;
-        Value list = emit.Integers(indices.Count == 0 ? [] : [.. indices.ReadInt64s()]);
+        Value list = emit.Integers([.. indices.ReadInt64s()]);
         // Element [.., i, ..] of the gradient belongs to index list[i]: the list, repeated along all other axes.
         Value along = emit.Op("Expand", [OneAxis(emit, list, axis, zeros), emit.Op("Shape", [slices])]);
         return emit.Op("ScatterElements", [zeros, along, slices], NodeAttributes.Of("axis", axis), NodeAttributes.Of("reduction", "add"));
@@ -42,8 +42,7 @@ internal sealed class GatherGradient : IGradientRule
     {
         Value rank = emit.Op("Shape", [emit.Op("Shape", [zeros])]);
         Value ones = emit.Op("ConstantOfShape", [rank], NodeAttributes.Of("value", Tensor.Of("", [1L], 1)));
-        Value place = axis >= 0 ? emit.Integers([axis]) : emit.Add(rank, emit.Integers([axis]));
-        Value shape = emit.Op("ScatterElements", [ones, place, emit.Integers([-1])], NodeAttributes.Of("axis", 0L));
+        Value shape = emit.Op("ScatterElements", [ones, emit.Integers([axis]), emit.Integers([-1])], NodeAttributes.Of("axis", 0L));
         return emit.Op("Reshape", [list, shape]);
     }
 }

@@ -24,9 +24,8 @@ internal sealed class MatMulGradient : IGradientRule
     /// <summary>Keys with a dimension of one for the query heads that share them.</summary>
     private static Value Unrepeated(Value operand, Value gradient, GradientContext context)
     {
-        const int steps = 6;
         Value? value = operand;
-        for (int step = 0; step < steps && value?.Producer is { OpType: "Transpose" or "Cast" or "Identity" or "Mul" or "Div" } node; step++)
+        while (value?.Producer is { OpType: "Transpose" or "Cast" or "Identity" or "Mul" or "Div" } node)
         {
             value = node.Input(0);
         }

@@ -11,7 +11,7 @@ internal static class SizesOfOne
     public static IReadOnlyList<long>? Of(Value value) => Of(value, Steps);
 
     private static IReadOnlyList<long>? Of(Value value, int steps) =>
-        value.Type?.TensorType?.Shape is { } declared ? Ones([.. declared.Dim.Select(dimension => dimension.HasDimValue ? dimension.DimValue : 0)])
+        value.Type?.TensorType?.Shape is { } declared ? Ones([.. declared.Dim.Select(dimension => dimension.DimValue)])
         : value.Initializer is { } stored ? Ones(stored.Shape)
         : steps > 0 && value.Producer is { } producer ? Computed(producer, steps - 1)
         : null;
@@ -22,8 +22,7 @@ internal static class SizesOfOne
 
     private static IReadOnlyList<long>? Computed(Node producer, int steps) => producer.OpType switch
     {
-        "ReduceMean" or "ReduceSum" when producer.Attributes.Int("keepdims", 1) != 0 =>
-            producer.Attributes.Ints("axes") ?? (producer.Input(1) is { IsConstant: true } axes ? axes.Initializer!.ReadInt64s() : null),
+        "ReduceMean" or "ReduceSum" when producer.Attributes.Int("keepdims", 1) != 0 => producer.Input(1) is { IsConstant: true } axes ? axes.Initializer!.ReadInt64s() : null,
         "Sqrt" or "Reciprocal" or "Neg" or "Exp" or "Cast" or "Identity" => Of(producer.Input(0)!, steps),
         "Add" or "Mul" or "Div" or "Pow" => producer.Inputs.Where(input => input is not { IsConstant: true, Initializer.Count: 1 }).ToArray() is [{ } only] ? Of(only, steps) : null,
         _ => null,

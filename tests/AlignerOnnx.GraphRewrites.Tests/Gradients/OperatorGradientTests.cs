@@ -80,10 +80,13 @@ public sealed class OperatorGradientTests
         ["Concat"] = new OperatorCase("Concat").Input(2, 3).Input(2, 1).Attribute(NodeAttributes.Of("axis", -1L)),
         ["Slice, front"] = new OperatorCase("Slice").Input(2, 5).Constant(0L).Constant(3L).Constant(1L),
         ["Slice, back"] = new OperatorCase("Slice").Input(2, 5).Constant(-2L).Constant(long.MaxValue).Constant(-1L),
+        ["Slice, the first axis"] = new OperatorCase("Slice").Input(5, 2).Constant(1L).Constant(3L).Constant(0L),
+        ["Slice, in steps of one"] = new OperatorCase("Slice").Input(2, 5).Constant(1L).Constant(3L).Constant(1L).Constant(1L),
         ["Tile"] = new OperatorCase("Tile").Input(2, 1, 3).Constant(2, 3, 1),
         ["Gather"] = new OperatorCase("Gather").Input(4, 3).Constant(2, 0, 2),
         ["Gather, another axis"] = new OperatorCase("Gather").Input(2, 4, 3).Constant(2, 0, 2).Attribute(NodeAttributes.Of("axis", 1L)),
         ["Gather, the last axis"] = new OperatorCase("Gather").Input(2, 4, 3).Constant(-1L).Attribute(NodeAttributes.Of("axis", -1L)),
+        ["Gather, one index along another axis"] = new OperatorCase("Gather").Input(2, 4, 3).Constant(Tensor.Of("i", [2L])).Attribute(NodeAttributes.Of("axis", 1L)),
         ["GatherElements"] = new OperatorCase("GatherElements").Input(2, 4).Constant(Tensor.Of("i", [0L, 3, 3, 1, 2, 0], 2, 3)).Attribute(NodeAttributes.Of("axis", 1L)),
     };
 
@@ -100,14 +103,15 @@ public sealed class OperatorGradientTests
         (string Name, Array Data, long[] Shape)[] at = [.. tested.Inputs.Select(input => (input.Name, (Array)Numbers(random, input.Shape, input.Positive), input.Shape))];
         (float[] y, long[] shape) = forward.RunFirst(at);
         float[] dy = Numbers(random, [y.Length], positive: false);
-        IReadOnlyDictionary<string, float[]> gradients = backward.Run([.. at, ("dy", dy, shape)]);
-        foreach ((string input, Array data, _) in at)
+        IReadOnlyList<(float[] Data, long[] Shape)> results = backward.RunWithShapes([.. at, ("dy", dy, shape)]);
+        foreach (((string input, Array data, long[] size), (float[] gradient, long[] gradientSize)) in at.Zip(results.Skip(1)))
         {
+            CollectionAssert.AreEqual(size, gradientSize, $"{name}, {input}: a gradient has the shape of its value");
             float[] x = (float[])data;
             for (int i = 0; i < x.Length; i++)
             {
                 double expected = Difference(forward, at, x, i, dy);
-                Assert.AreEqual(expected, gradients[$"d{input}"][i], 1e-3 + (3e-3 * Math.Abs(expected)), $"{name}, {input}[{i}], seed {Seed}");
+                Assert.AreEqual(expected, gradient[i], 1e-3 + (3e-3 * Math.Abs(expected)), $"{name}, {input}[{i}], seed {Seed}");
             }
         }
     }

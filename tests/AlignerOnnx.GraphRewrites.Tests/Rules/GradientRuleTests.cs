@@ -1,8 +1,6 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.Graph.Text;
-using AlignerOnnx.GraphRewrites.Gradients;
-using Onnx;
-using static Onnx.TensorProto.Types;
+using static AlignerOnnx.GraphRewrites.Tests.Rules.BackwardPass;
 
 namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 
@@ -13,13 +11,9 @@ namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 [TestClass]
 public sealed class GradientRuleTests
 {
-    // The sum over the axes in which the shape of x, padded in front with ones, differs from that of dy.
-    private const string ReducedToShapeOfX = """
-        wanted = Shape (x) given = Shape (dy) rank_given = Shape (given) rank_wanted = Shape (wanted) missing = Sub (rank_given, rank_wanted)
-        ones = ConstantOfShape <value = int64[1] {1}> (missing) padded = Concat <axis = 0> (ones, wanted)
-        same = Equal (padded, given) differs = Not (same) numbers = Cast <to = 7> (differs) found = NonZero (numbers) axes = Squeeze (found, zero)
-        sum = ReduceSum <noop_with_empty_axes = 1> (dy, axes) gx = Reshape (sum, wanted)
-        """;
+    private const string Square = "N = 16, K = 16, bits = 4, block_size = 16";
+    private const string Gathered = "gather_axis = 0, quantize_axis = 1, block_size = 16, bits = 4";
+    private const string Rows = "int64[16] rows = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}";
 
     [TestMethod]
     public void Add() => Gradient("float[2, 3] x, float[2, 3] w", "y = Add (x, w)", "x: dy, w: dy");
@@ -28,13 +22,50 @@ public sealed class GradientRuleTests
     public void Add_OfAnOperandThatIsRepeated() => Gradient("float[2, 1, 4] x, float[2, 3, 4] w", "y = Add (x, w)", "x, w: dy", "gx = ReduceSum (dy, axes)", "int64[1] axes = {-2}");
 
     [TestMethod]
-    public void Add_OfAnOperandOfFewerDimensions() => Gradient("float[3] x, float[2, 3] w", "y = Add (x, w)", "x, w: dy", ReducedToShapeOfX, "int64[1] zero = {0}");
+    public void Add_OfAnOperandOfFewerDimensions() => Gradient("float[3] x, float[2, 3] w", "y = Add (x, w)", "x, w: dy", ReducedToShapeOf("x", "dy"), "int64[1] zero = {0}");
 
     [TestMethod]
-    public void Add_OfAnOperandOfUnknownShape() => Gradient("float[] x, float[2, 3] w", "y = Add (x, w)", "x", ReducedToShapeOfX, "int64[1] zero = {0}");
+    public void Add_OfAnOperandOfUnknownShape() => Gradient("float[] x, float[2, 3] w", "y = Add (x, w)", "x", ReducedToShapeOf("x", "dy"), "int64[1] zero = {0}");
 
     [TestMethod]
     public void Add_OfAConstantVector_LeavesTheShape() => Gradient("float[] x", "y = Add (x, bias)", "x: dy", "", "float[2] bias = {1, 2}");
+
+    [TestMethod]
+    public void Add_OfAConstantOfMoreDimensions_SumsOverTheOnesInFront() => Gradient("float[2, 3] x", "y = Add (x, many)", "x", ReducedToShapeOf("x", "dy"), "float[2, 1, 3] many = {1, 2, 3, 4, 5, 6}, int64[1] zero = {0}");
+
+    // A sum that keeps its axis has size 1 there, and what is computed from it alone or with a scalar: no shape is asked for when the program runs.
+    [TestMethod]
+    [DataRow("Identity (r)", "gr = Identity (gs)", "gs")]
+    [DataRow("Neg (r)", "gr = Neg (gs)")]
+    [DataRow("Exp (r)", "gr = Mul (gs, s)")]
+    [DataRow("Sqrt (r)", "twice = Add (s, s) gr = Div (gs, twice)")]
+    [DataRow("Reciprocal (r)", "square = Mul (s, s) slope = Mul (gs, square) gr = Neg (slope)")]
+    [DataRow("Cast <to = 1> (r)", "gr = CastLike (gs, r)")]
+    [DataRow("Add (r, two)", "gr = ReduceSum (gs, last)")]
+    [DataRow("Mul (two, r)", "part = Mul (gs, two) gr = ReduceSum (part, last)")]
+    [DataRow("Div (r, two)", "part = Div (gs, two) gr = ReduceSum (part, last)")]
+    [DataRow("Pow (r, two)", "c = CastLike (two, r) slope = Mul (r, c) gr = Mul (gs, slope)")]
+    public void Mul_OfWhatIsMadeOfASumAlongAnAxis(string made, string backward, string gradient = "gr") => Gradient("float[] x, float[] w", $"r = ReduceSum (x, last) s = {made} y = Mul (w, s)", "x",
+        $"repeated = Mul (dy, w) gs = ReduceSum (repeated, last) {backward} shape = Shape (x) gx = Expand ({gradient}, shape)", "int64[1] last = {-1}, float two = {2}");
+
+    // The sum of two values that are not scalars may be larger than either.
+    [TestMethod]
+    public void Mul_OfASumWithAnotherValue_AsksForTheShape() => Gradient("float[] x, float[] v, float[] w", "r = ReduceSum (x, last) s = Add (r, v) y = Mul (w, s)", "x",
+        $"repeated = Mul (dy, w) {ReducedToShapeOf("s", "repeated")} gr = ReduceSum (gs, last) shape = Shape (x) gx = Expand (gr, shape)", "int64[1] last = {-1}, int64[1] zero = {0}");
+
+    [TestMethod]
+    public void Mul_OfASumThatDropsItsAxis_AsksForTheShape() => Gradient("float[] x, float[] w", "r = ReduceSum <keepdims = 0> (x, last) y = Mul (w, r)", "x",
+        $"repeated = Mul (dy, w) {ReducedToShapeOf("r", "repeated")} kept = Unsqueeze (gr, last) shape = Shape (x) gx = Expand (kept, shape)", "int64[1] last = {-1}, int64[1] zero = {0}");
+
+    // How far back a size is looked for: five operators.
+    [TestMethod]
+    public void Mul_OfASumFarBefore_IsReducedAlongItsAxis() => Gradient("float[] x, float[] w", "r = ReduceSum (x, last) a = Neg (r) b = Neg (a) c = Neg (b) d = Neg (c) e = Neg (d) y = Mul (w, e)", "x",
+        "repeated = Mul (dy, w) ge = ReduceSum (repeated, last) gd = Neg (ge) gc = Neg (gd) gb = Neg (gc) ga = Neg (gb) gr = Neg (ga) shape = Shape (x) gx = Expand (gr, shape)", "int64[1] last = {-1}");
+
+    [TestMethod]
+    public void Mul_OfASumStillFartherBefore_AsksForTheShape() => Gradient("float[] x, float[] w", "r = ReduceSum (x, last) z = Neg (r) a = Neg (z) b = Neg (a) c = Neg (b) d = Neg (c) e = Neg (d) y = Mul (w, e)", "x",
+        $"repeated = Mul (dy, w) {ReducedToShapeOf("e", "repeated")} gd = Neg (ge) gc = Neg (gd) gb = Neg (gc) ga = Neg (gb) gz = Neg (ga) gr = Neg (gz) shape = Shape (x) gx = Expand (gr, shape)",
+        "int64[1] last = {-1}, int64[1] zero = {0}");
 
     [TestMethod]
     public void Sub() => Gradient("float[2] x, float[2] w", "y = Sub (x, w)", "x: dy, w", "gw = Neg (dy)");
@@ -133,6 +164,25 @@ public sealed class GradientRuleTests
     [TestMethod]
     public void MatMul() => Gradient("float[2, 3] x, float[3, 4] w", "y = MatMul (x, w)", "x, w", "gx = com.microsoft.FusedMatMul <transB = 1> (dy, w) gw = com.microsoft.FusedMatMul <transA = 1> (x, dy)");
 
+    // Keys of one head, which all query heads share: their gradients are added.
+    [TestMethod]
+    public void MatMul_OfKeysThatHeadsShare_SumsOverTheHeads() => Gradient("float[b, 5, 4] x, float[b, 2, 5, 4] q", "k = Unsqueeze (x, one) kt = Transpose <perm = [0, 1, 3, 2]> (k) y = MatMul (q, kt)", "x",
+        $"all = com.microsoft.FusedMatMul <transA = 1> (q, dy) {ReducedToShapeOf("kt", "all")} gk = Transpose <perm = [0, 1, 3, 2]> (gkt) gx = Squeeze (gk, one)", "int64[1] one = {1}, int64[1] zero = {0}");
+
+    // A weight that is converted where it is used is converted again, not before dy is there; else all converted weights would be alive at once.
+    [TestMethod]
+    public void MatMul_OfAConvertedWeight_ConvertsItAgain() => Gradient("float[2, 3] x", "w = Cast <to = 1> (half) y = MatMul (x, w)", "x",
+        "nothing = Shape <start = 0, end = 0> (dy) late = Expand (half, nothing) again = Cast <to = 1> (late) gx = com.microsoft.FusedMatMul <transB = 1> (dy, again)", "float16[3, 4] half = [\"location\": \"w\"]");
+
+    [TestMethod]
+    public void MatMul_OfADequantisedWeight_DequantisesItAgain() => Gradient("float[2, 3] x", "w = DequantizeLinear <axis = 0> (q, s, z) y = MatMul (x, w)", "x",
+        "nothing = Shape <start = 0, end = 0> (dy) late = Expand (s, nothing) again = DequantizeLinear <axis = 0> (q, late, z) gx = com.microsoft.FusedMatMul <transB = 1> (dy, again)",
+        "uint8[3, 4] q = [\"location\": \"q\"], float[3] s = [\"location\": \"s\"], uint8[3] z = [\"location\": \"z\"]");
+
+    [TestMethod]
+    public void MatMul_OfAWeightThatIsScaledByAnInput_KeepsIt() => Gradient("float[2, 3] x, float[3] s", "w = DequantizeLinear <axis = 0> (q, s) y = MatMul (x, w)", "x",
+        "gx = com.microsoft.FusedMatMul <transB = 1> (dy, w)", "uint8[3, 4] q = [\"location\": \"q\"]");
+
     [TestMethod]
     public void FusedMatMul() => Gradient("float[2, 3] x, float[3, 4] w", "y = com.microsoft.FusedMatMul <alpha = 0.5> (x, w)", "x, w",
         "gx = com.microsoft.FusedMatMul <transB = 1, alpha = 0.5> (dy, w) gw = com.microsoft.FusedMatMul <transA = 1, alpha = 0.5> (x, dy)");
@@ -173,6 +223,49 @@ public sealed class GradientRuleTests
         """);
 
     [TestMethod]
+    public void MatMulNBits_OfAWeightThatIsUsedTwice_IsDequantisedOnce() => Gradient("float[5, 16] x",
+        $"h = com.microsoft.MatMulNBits <{Square}> (x, elements, scales) y = com.microsoft.MatMulNBits <{Square}> (h, elements, scales)", "x",
+        $"""
+        nothing = Shape <start = 0, end = 0> (dy) late = Expand (scales, nothing)
+        w = com.microsoft.GatherBlockQuantized <{Gathered}> (elements2, rows, late)
+        gh = MatMul (dy, w) gx = MatMul (gh, w)
+        """,
+        $"uint8[16, 1, 8] elements = [\"location\": \"e\"], float[16, 1] scales = [\"location\": \"s\"], uint8[16, 8] elements2 = [\"location\": \"e\"], {Rows}");
+
+    [TestMethod]
+    public void MatMulNBits_OfTwoWeights_ShareTheRowNumbers() => Gradient("float[5, 16] x",
+        $"h = com.microsoft.MatMulNBits <{Square}> (x, e, s) y = com.microsoft.MatMulNBits <{Square}> (h, f, t)", "x",
+        $"""
+        nothing = Shape <start = 0, end = 0> (dy) late_t = Expand (t, nothing) second = com.microsoft.GatherBlockQuantized <{Gathered}> (f2, rows, late_t) gh = MatMul (dy, second)
+        nothing2 = Shape <start = 0, end = 0> (gh) late_s = Expand (s, nothing2) first = com.microsoft.GatherBlockQuantized <{Gathered}> (e2, rows, late_s) gx = MatMul (gh, first)
+        """,
+        $"""
+        uint8[16, 1, 8] e = ["location": "e"], float[16, 1] s = ["location": "s"], uint8[16, 8] e2 = ["location": "e"],
+        uint8[16, 1, 8] f = ["location": "f"], float[16, 1] t = ["location": "t"], uint8[16, 8] f2 = ["location": "f"], {Rows}
+        """);
+
+    // What no other operator reads is de-quantised by the product itself: its product with the identity is the transposed weight. A bias is no part of that.
+    [TestMethod]
+    [DataRow(2, "uint8[4, 2, 4]", "", "", DisplayName = "elements of 2 bits")]
+    [DataRow(2, "uint8[4, 2, 4]", ", zeros, , bias", ", zeros", DisplayName = "elements of 2 bits, a bias")]
+    [DataRow(4, "uint8[4, 2, 8]", ", numbers", ", numbers", DisplayName = "zero points that are numbers")]
+    [DataRow(8, "uint8[4, 2, 16]", ", , order", ", , order", DisplayName = "columns in another order")]
+    public void MatMulNBits_OfAnotherStorage_IsDequantisedByTheIdentity(int bits, string type, string inputs, string read) => Gradient("float[5, 32] x",
+        $"y = com.microsoft.MatMulNBits <N = 4, K = 32, bits = {bits}, block_size = 16> (x, e, s{inputs})", "x",
+        $"""
+        square = ConstantOfShape (sizes) eye = EyeLike (square) nothing = Shape <start = 0, end = 0> (dy) late = Expand (eye, nothing)
+        w = com.microsoft.MatMulNBits <N = 4, K = 32, bits = {bits}, block_size = 16> (late, e, s{read}) gx = com.microsoft.FusedMatMul <transB = 1> (dy, w)
+        """,
+        $$"""
+        {{type}} e = ["location": "e"], float[4, 2] s = ["location": "s"], uint8[4, 1] zeros = ["location": "z"], float[4, 2] numbers = ["location": "n"], int32[32] order = ["location": "o"],
+        float[4] bias = ["location": "b"], int64[2] sizes = {32, 32}
+        """);
+
+    [TestMethod]
+    public void RotaryEmbedding_OfTheStandard_TurnsBack() => Gradient("float[1, 2, 3, 8] x, int64[1, 3] p", "y = RotaryEmbedding (x, cosines, sines, p)", "x",
+        "negated = Neg (sines) gx = RotaryEmbedding (dy, cosines, negated, p)", "float[9, 4] cosines = [\"location\": \"c\"], float[9, 4] sines = [\"location\": \"s\"]");
+
+    [TestMethod]
     public void RotaryEmbedding_TurnsBack() => Gradient("float[1, 2, 8] x, int64[1] p", "y = com.microsoft.RotaryEmbedding <interleaved = 1> (x, p, cosines, sines)", "x",
         "negated = Neg (sines) gx = com.microsoft.RotaryEmbedding <interleaved = 1> (dy, p, cosines, negated)", "float[9, 2] cosines = [\"location\": \"c\"], float[9, 2] sines = [\"location\": \"s\"]");
 
@@ -182,6 +275,20 @@ public sealed class GradientRuleTests
     [TestMethod]
     public void Reshape_OfDeclaredShapes_DoesNotAskForTheInput() => Gradient("float[b, s, 6] x", "r = Reshape (x, shape) y = Neg (r)", "x", "gr = Neg (dy) gx = Reshape (gr, back)",
         "int64[4] shape = {0, 0, 2, 3}, int64[3] back = {0, 0, 6}, float[b, s, 2, 3] r");
+
+    // A dimension that stands elsewhere in dy is left over: -1. Two of them are too many.
+    [TestMethod]
+    [DataRow("float[b, 2, 3]", "float[n, 6]", "{-1, 2, 3}", DisplayName = "a symbol of its own")]
+    [DataRow("float[2, 3, s]", "float[6, s]", "{2, 3, -1}", DisplayName = "a symbol in another place")]
+    [DataRow("float[?, 2, 3]", "float[5, 6]", "{-1, 2, 3}", DisplayName = "an unknown size")]
+    [DataRow("float[?, 2, 3]", "float[?, 6]", "{-1, 2, 3}", DisplayName = "two unknown sizes in one place")]
+    [DataRow("float[b, s, 6]", "float[b, n, 3]", "{0, -1, 6}", DisplayName = "one symbol in its place, one not")]
+    public void Reshape_OfDeclaredShapes_LeavesOneDimensionOver(string before, string after, string back) => Gradient($"{before} x", "r = Reshape (x, shape) y = Neg (r)", "x", "gr = Neg (dy) gx = Reshape (gr, back)",
+        $"int64[2] shape = [\"location\": \"s\"], int64[3] back = {back}, {after} r");
+
+    [TestMethod]
+    public void Reshape_OfTwoDimensionsLeftOver_AsksForTheInput() => Gradient("float[b, s, 6] x", "r = Reshape (x, shape) y = Neg (r)", "x", "gr = Neg (dy) back = Shape (x) gx = Reshape (gr, back)",
+        "int64[2] shape = {-1, 6}, float[n, 6] r");
 
     [TestMethod]
     public void Transpose() => Gradient("float[2, 3, 4] x", "y = Transpose <perm = [1, 2, 0]> (x)", "x", "gx = Transpose <perm = [2, 0, 1]> (dy)");
@@ -193,7 +300,7 @@ public sealed class GradientRuleTests
     public void Squeeze() => Gradient("float[2, 1] x", "y = Squeeze (x, axes)", "x", "gx = Unsqueeze (dy, axes)", "int64[1] axes = {1}");
 
     [TestMethod]
-    public void Expand() => Gradient("float[2, 1] x", "y = Expand (x, shape)", "x", ReducedToShapeOfX, "int64[2] shape = {2, 3}, int64[1] zero = {0}");
+    public void Expand() => Gradient("float[2, 1] x", "y = Expand (x, shape)", "x", ReducedToShapeOf("x", "dy"), "int64[2] shape = {2, 3}, int64[1] zero = {0}");
 
     [TestMethod]
     public void Split_WithAPartThatNothingReads() => Gradient("float[2, 5] x", "y, rest = Split <axis = 1> (x, sizes)", "x", "nothing = Mul (rest, zero) gx = Concat <axis = 1> (dy, nothing)",
@@ -234,8 +341,21 @@ public sealed class GradientRuleTests
     [TestMethod]
     public void AShape_EndsThePath() => Gradient("float[2] x, float[2] w", "s = Shape (x) t = Reshape (w, s) y = Mul (x, t)", "x", "gx = Mul (dy, t)");
 
+    // Atan has no rule, and needs none where nothing that is trained comes through it.
+    [TestMethod]
+    [DataRow("t = Atan (w)")]
+    [DataRow("s = Shape (x) f = Cast <to = 1> (s) t = Atan (f)")]
+    public void WhatDoesNotDependOnWhatIsTrained_IsNotDifferentiated(string frozen) => Gradient("float[2] x, float[2] w", $"{frozen} y = Mul (x, t)", "x", "gx = Mul (dy, t)");
+
+    [TestMethod]
+    public void OutputsThatAreLeftOut_HaveNoGradient() => Gradient("float[2] x, float[2] w", "n, , i = LayerNormalization (x, one) s = Shape (n) t = Reshape (w, s) y = Mul (x, t)", "x", "gx = Mul (dy, t)", "float[2] one = {1, 1}");
+
     [TestMethod]
     [DataRow("float[2] x", "y = Atan (x)", "The operator Atan has no gradient rule")]
+    [DataRow("float[2] x, float[2] w", "y = Atan (w)", "What is trained does not reach the loss")]
+    [DataRow("float[2, 2] x", "y = com.microsoft.FusedMatMul <transA = 1> (x, w22)", "A FusedMatMul with a transposed first factor has no gradient rule")]
+    [DataRow("float[2, 2] x", "y = LayerNormalization <axis = 0> (x, w22)", "A LayerNormalization over other than the last axes, or with a weight that depends on what is trained, has no gradient rule")]
+    [DataRow("float[2] x", "y = LayerNormalization (w22, two, x)", "A LayerNormalization over other than the last axes, or with a weight that depends on what is trained, has no gradient rule")]
     [DataRow("float[2] x, float[2] w", "y = Neg (w)", "What is trained does not reach the loss")]
     [DataRow("float[2, 2] x", "y = Transpose (x)", "A Transpose without a permutation has no gradient rule")]
     [DataRow("float[2] x", "y = Pow (two, x)", "A power whose exponent depends on what is trained has no gradient rule")]
@@ -252,33 +372,5 @@ public sealed class GradientRuleTests
     {
         OnnxModel model = OnnxText.Load($"g ({inputs}, float[] dy) => (float[] y) <float two = {{2}}, int64[2] rows = {{0, 2}}, float[2, 2] w22 = [\"location\": \"w\"]> {{ {forward} }}");
         Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => Differentiate(model, ["x"])).What);
-    }
-
-    /// <summary>Asserts the backward pass of a graph with output y.</summary>
-    /// <param name="inputs">The inputs besides dy.</param>
-    /// <param name="forward">The nodes before.</param>
-    /// <param name="wanted">The inputs whose gradients are wanted, each with the value that it is unless that is "g" and the name.</param>
-    /// <param name="backward">The nodes that come to them.</param>
-    /// <param name="constants">Constants of both.</param>
-    private static void Gradient(string inputs, string forward, string wanted, string backward = "", string constants = "")
-    {
-        (string Name, string Gradient)[] parameters = [.. wanted.Split(", ").Select(entry => entry.Split(": ")).Select(parts => (parts[0], parts.Length > 1 ? parts[1] : $"g{parts[0]}"))];
-        string outputs = string.Concat(parameters.Select(parameter => $", float[] d{parameter.Name}"));
-        string identities = string.Concat(parameters.Select(parameter => $" d{parameter.Name} = Identity ({parameter.Gradient})"));
-        RuleTest.Rewrites(
-            $"g ({inputs}, float[] dy) => (float[] y) <{constants}> {{ {forward} }}",
-            model => Differentiate(model, [.. parameters.Select(parameter => parameter.Name)]),
-            $"g ({inputs}, float[] dy) => (float[] y{outputs}) <{constants}> {{ {forward} {backward}{identities} }}");
-    }
-
-    private static void Differentiate(OnnxModel model, string[] parameters)
-    {
-        OnnxGraph graph = model.Graph;
-        TypeProto any = new() { TensorType = new TypeProto.Types.Tensor { ElemType = (int)DataType.Float } };
-        GradientContext gradients = Differentiator.Differentiate(graph, graph.Find("y")!, graph.Find("dy")!, [.. parameters.Select(name => graph.Find(name)!)]);
-        foreach (string name in parameters)
-        {
-            graph.AddOutput(graph.AddNode("Identity", "", "", [gradients.GradientOf(graph.Find(name))], [$"d{name}"]).Output, any);
-        }
     }
 }
