@@ -215,6 +215,111 @@ public sealed class OtherFormTests
         Assert.AreEqual("mask", Site(core.With("bias", "mask")).Scores.Bias!.Name, "what a caller masks is his own");
     }
 
+    /// <summary>Masks that a file stores: a triangle hides the second key from the first query, and not the first from the last.</summary>
+    [TestMethod]
+    [DataRow("float[1, 1, 2, 2] m = {0, -10000, 0, 0}", true, DisplayName = "a triangle")]
+    [DataRow("float[3, 3] m = {0, -1, -1, 0, 0, -1, 0, 0, 0}", true, DisplayName = "without a batch")]
+    [DataRow("bool[2, 2] m = {1, 0, 1, 1}", true, DisplayName = "of truth values")]
+    [DataRow("float[1, 1, 2, 2] m = {0, 0, 0, 0}", false, DisplayName = "nothing is hidden")]
+    [DataRow("float[1, 1, 2, 2] m = {0, 1, 1, 0}", false, DisplayName = "symmetric")]
+    [DataRow("float[3, 3] m = {0, 1, 1, 1, 0, 7, 1, 0, 0}", false, DisplayName = "symmetric where it is looked at")]
+    [DataRow("float[1, 1, 2, 3] m = {0, -1, -1, 0, 0, -1}", false, DisplayName = "no square")]
+    [DataRow("float[2, 2, 2] m = {0, -1, 0, 0, 0, -1, 0, 0}", false, DisplayName = "one for each sequence")]
+    [DataRow("float[1, 1] m = {0}", false, DisplayName = "of one key")]
+    [DataRow("float[4] m = {0, -1, 0, 0}", false, DisplayName = "no matrix")]
+    [DataRow("uint4[2, 2] m = {16, 0}", false, DisplayName = "of half bytes")]
+    [DataRow("float[2049, 2049] m = [\"location\": \"large\"]", false, DisplayName = "of a context larger than any that is stored")]
+    public void AStoredMask_IsADecodersWhereItIsATriangle(string mask, bool isTriangle)
+    {
+        const string core = "expanded = Identity (m) [core] a = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, v, , , expanded)";
+        Match<AttentionSite> match = RuleTest.Recognise(Layer.With("CORE", core).With("int64[4] heads", $"{mask}, int64[4] heads"));
+        Assert.AreEqual(isTriangle ? null : "the attention's mask hides no later keys (MultiHeadAttention without a cache): an encoder, not a decoder", match.Reason);
+    }
+
+    /// <summary>The cache of a core itself, and one that is joined before it; the core's own comes first.</summary>
+    [TestMethod]
+    [DataRow("Attention <q_num_heads = 2, kv_num_heads = 2>")]
+    [DataRow("com.microsoft.MultiHeadAttention <num_heads = 2>")]
+    public void Caches_AreTheCoresOrJoinedBeforeIt(string core)
+    {
+        bool standard = core.StartsWith('A');
+        string masks = standard ? ", , " : ", , , , ";
+        CacheFacts own = Cache($"[core] a, pk, pv = {core} (q, k, v{masks}past_key, past_value)");
+        Assert.AreEqual(("past_key", "past_value", "pk", "pv"), (own.PastKey?.Name, own.PastValue?.Name, own.PresentKey?.Name, own.PresentValue?.Name));
+        const string joined = """
+            kr = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kr) jk = Concat <axis = 2> (past_key, kt) vr = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vr) jv = Concat <axis = 2> (past_value, vt)
+            kb = Transpose <perm = [0, 2, 1, 3]> (jk) kf = Reshape (kb, flat) vb = Transpose <perm = [0, 2, 1, 3]> (jv) vf = Reshape (vb, flat)
+            """;
+        CacheFacts before = Cache($"{joined} [core] a = {core} (q, kf, vf)");
+        Assert.AreEqual(("past_key", "past_value", "jk", "jv"), (before.PastKey?.Name, before.PastValue?.Name, before.PresentKey?.Name, before.PresentValue?.Name));
+        CacheFacts both = Cache($"{joined} [core] a, pk, pv = {core} (q, kf, vf{masks}own_key, own_value)");
+        Assert.AreEqual(("own_key", "own_value", "pk", "pv"), (both.PastKey?.Name, both.PastValue?.Name, both.PresentKey?.Name, both.PresentValue?.Name));
+
+        static CacheFacts Cache(string text) => RuleTest.Site(Layer.With("CORE", text).With("bool long", "bool long, float[b, 2, past, 4] own_key, float[b, 2, past, 4] own_value")).Cache;
+    }
+
+    [TestMethod]
+    public void StandardAttention_ReadsItsScaleAndOperands()
+    {
+        AttentionSite site = Site("[core] a = Attention <q_num_heads = 2, kv_num_heads = 2, is_causal = 1, scale = 0.125> (q, k, v)");
+        Assert.AreEqual(0.125f, site.Scale);
+        Assert.AreEqual(new QueryOperand(site.Query.Projection.Result, HeadLayout.SequenceMajor, false, true, true), site.QueryOperand);
+        Assert.AreEqual((-1L, true, null), (site.Scores.LocalWindow, site.Scores.IsCausal, site.Scores.Bias));
+    }
+
+    /// <summary>Queries alone, keys and values of a head side by side: [b, s, 2 heads, 2, 4].</summary>
+    [TestMethod]
+    public void MultiHeadAttention_WithPackedKeysAndValues_StridesOverTheirProjection()
+    {
+        AttentionSite site = RuleTest.Site(PackedPair("five = Constant <value_ints = [0, 0, 2, 2, 4]> () r = Reshape (m, five)", "r"));
+        Assert.AreEqual((0L, 8L, 8L, 4L), (site.Key.First, site.Key.Count, site.Key.HeadStride!.Value, site.Key.HeadSize!.Value));
+        Assert.AreEqual((4L, 8L, 8L, 4L), (site.Value.First, site.Value.Count, site.Value.HeadStride!.Value, site.Value.HeadSize!.Value));
+        Assert.AreEqual(("query", true), (site.Query.Projection.Node.Name, site.Query.IsWhole));
+    }
+
+    [TestMethod]
+    [DataRow("r = RotaryEmbedding (m, cos, sin)", "r", "16 packed elements do not divide into 2 heads of 2 parts, or are changed together", "r")]
+    [DataRow("r = SimplifiedLayerNormalization (m, gain)", "r", "16 packed elements do not divide into 2 heads of 2 parts, or are changed together", "r")]
+    [DataRow("one_part, r = Split <axis = -1> (m, uneven)", "r", "15 packed elements do not divide into 2 heads of 2 parts, or are changed together", "r")]
+    [DataRow("one_part, r = Split <axis = -1> (m, few)", "r", "3 packed elements do not divide into 2 heads of 2 parts, or are changed together", "r")]
+    [DataRow("half, other = Split <axis = -1> (m, halves) r = Add (other, gain)", "r", "8 packed elements do not divide into 2 heads of 2 parts, or are changed together", "r")]
+    [DataRow("r = Sigmoid (m)", "r", "Sigmoid is not a projection (MatMul, Gemm, MatMulNBits)", "Sigmoid ''")]
+    public void MultiHeadAttention_WithPackedHeadsThatAreChanged_IsRefused(string between, string operand, string reason, string culprit) => RuleTest.Fails(PackedPair(between, operand), reason, culprit);
+
+    [TestMethod]
+    public void MultiHeadAttention_WithQueriesOfNoProjection_IsRefused() =>
+        RuleTest.Fails(PackedPair("n = Sigmoid (q) five = Constant <value_ints = [0, 0, 2, 2, 4]> () r = Reshape (m, five)", "r").With("(q, r)", "(n, r)"), "Sigmoid is not a projection (MatMul, Gemm, MatMulNBits)", "Sigmoid ''");
+
+    /// <summary>Keys and values that come as [b, heads, s, size].</summary>
+    [TestMethod]
+    public void MultiHeadAttention_TakesKeysByHead_OnlyWhereTheyChangePlacesOnce() => RuleTest.Fails(Layer.With("CORE", """
+        kh = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kh) vh = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vh)
+        [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, kt, vt)
+        """), "heads reach the attention in another order than side by side", "MatMul 'key'");
+
+    [TestMethod]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 0, unidirectional = 1> (q, k, v)", "the query input is absent, or num_heads is out of range", "MultiHeadAttention 'core'")]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 5000, unidirectional = 1> (q, k, v)", "the query input is absent, or num_heads is out of range", "MultiHeadAttention 'core'")]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (, k, v)", "the query input is absent, or num_heads is out of range", "MultiHeadAttention 'core'")]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, x, v, bqkv)", "the value is not the output of a projection", "x")]
+    [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v, wq)", "the core's bias is not one constant vector for queries, keys and values", "wq")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (, wqkv, bqkv)", "the input is absent", "Attention 'core'")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, wqkv, x)", "the bias is not a constant vector of queries, keys and values", "x")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, wq)", "qkv_hidden_sizes do not fit a weight of 8 columns", "Attention 'core'")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1, qkv_hidden_sizes = [16, 16, -8]> (x, wqkv)", "qkv_hidden_sizes do not fit a weight of 24 columns", "Attention 'core'")]
+    [DataRow("a = com.microsoft.Attention <num_heads = 2, unidirectional = 1, qkv_hidden_sizes = [24, 0, 0]> (x, wqkv)", "qkv_hidden_sizes do not fit a weight of 24 columns", "Attention 'core'")]
+    [DataRow("a = com.microsoft.PagedAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1> (q, k, v, , , , , , cos)", "do_rotary is set and the rotary caches are absent", "PagedAttention 'core'")]
+    [DataRow("a = com.microsoft.PagedAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1> (q, k, v, , , , , , , sin)", "do_rotary is set and the rotary caches are absent", "PagedAttention 'core'")]
+    [DataRow("a = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1> (q, k, v, , , , , cos)", "do_rotary is set and the rotary caches are absent", "GroupQueryAttention 'core'")]
+    [DataRow("a = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 2, do_rotary = 1> (q, k, v, , , , , , sin)", "do_rotary is set and the rotary caches are absent", "GroupQueryAttention 'core'")]
+    [DataRow("a = Attention <q_num_heads = 2, kv_num_heads = 2, is_causal = 1> (, k, v)", "queries, keys or values are absent", "Attention 'core'")]
+    [DataRow("a = Attention <q_num_heads = 2, kv_num_heads = 2, is_causal = 1> (q, k)", "queries, keys or values are absent", "Attention 'core'")]
+    public void OperandsThatDoNotFit_AreRefused(string core, string reason, string culprit) => RuleTest.Fails(Layer.With("CORE", $"[core] {core}"), reason, culprit);
+
+    private static string PackedPair(string between, string operand) => Layer
+        .With("CORE", $"m = MatMul (x, pair) {between} [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, {operand})")
+        .With("int64[4] heads", "float[8, 16] pair = [\"location\": \"p\"], float[8] gain = {1, 1, 1, 1, 1, 1, 1, 1}, int64[2] uneven = {1, 15}, int64[2] few = {13, 3}, int64[2] halves = {8, 8}, int64[4] heads");
+
     [TestMethod]
     public void BiasBehindTheRotation_WhichOnlyTheCoreAdds_IsRefused() => RuleTest.Fails(Layer.With("CORE", """
         qr = com.microsoft.RotaryEmbedding (q, positions, cos, sin) kr = com.microsoft.RotaryEmbedding (k, positions, cos, sin)
