@@ -9,11 +9,12 @@ public sealed class DecomposedLayerTests
 {
     private const string Layer = """
         <ir_version: 10, opset_import: ["" : 23, "com.microsoft" : 1]>
-        decoder (float[b, s, 8] x, float[s, s] mask, float[b, 1, 1, s] padding, int64[b, s] ids, float[b, 2, past, 4] past_key, float[b, 2, past, 4] past_value, float number) => (float[b, s, 8] y)
+        decoder (float[b, s, 8] x, float[s, s] mask, float[b, 1, 1, s] padding, int64[b, s] ids, float[b, 2, past, 4] past_key, float[b, 2, past, 4] past_value, float[b, 2, s, 4] fed, float number) => (float[b, s, 8] y)
             <float[8, 8] wq = ["location": "wq"], float[8, 8] wk = ["location": "wk"], float[8, 8] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"], float[8, 4] narrow = ["location": "n"],
              float half = {0.5}, float quarter = {0.25}, float two = {2.0}, float thirty = {30.0}, float far = {-10000.0}, float edge = {-1000.0}, float near = {-999.0}, float one = {1.0}, float none = {0.0}, float eps = {0.00001},
              float[4] gain = {1, 1, 1, 1}, float[8] whole = {1, 1, 1, 1, 1, 1, 1, 1}, float[1] single = {1}, float[3, 3] ones = {1, 1, 1, 1, 1, 1, 1, 1, 1}, float[3, 4] cos = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-             float[2, 2, 3, 4] stored = ["location": "s"], int64 first = {0}, int64 second = {1}, int64 last = {-1}>
+             float[2, 2, 3, 4] stored = ["location": "s"], float[2, 2, 5, 4] prefix = ["location": "p"], float[3, 8] wide_cos = ["location": "c"], float[3, 2] half_cos = {1, 1, 1, 1, 1, 1}, float[8, 16] double_width = ["location": "d"],
+             float[8, 24] packed = ["location": "k"], float[6, 8] short = ["location": "o"], int64 first = {0}, int64 second = {1}, int64 last = {-1}>
         {
             t0 = Identity (x)
             [query] q = MatMul (t0, wq)
@@ -232,6 +233,70 @@ public sealed class DecomposedLayerTests
     public void ASoftmaxOfOtherThanProducts_IsNoCore(string part, string replacement) => Assert.IsEmpty(RecognisedModel.Of(OnnxText.Load(Layer.With(part, replacement).WithLists())).Cores);
 
     private static string Masked(string mask, string choice) => Layer.With("masked = Add (scaled, mask)", $"filled = Mul (ones, far) {mask} masked = {choice}");
+
+    /// <summary>Single elements show how heads reach the attention, whatever operators stand between.</summary>
+    [TestMethod]
+    // Queries.
+    [DataRow("[query] q = MatMul (t0, wq)", "left = MatMul (t0, narrow) [right] right = MatMul (t0, narrow) q = Concat <axis = -1> (left, right)", "queries of different heads come from different projections", "MatMul 'right'")]
+    [DataRow("qh = Reshape (q, {0, 0, 2, 4})", "left, right = Split <axis = -1> (q, {4, 4}) more = Mul (left, two) joined = Concat <axis = -1> (more, right) qh = Reshape (joined, {0, 0, 2, 4})", "queries of different heads are scaled or normalised differently", "MatMul 'query'")]
+    [DataRow("[query] q = MatMul (t0, wq)", "[query] all = MatMul (t0, double_width) q = Gather <axis = 2> (all, {0, 1, 2, 3, 4, 5, 6, 8})", "queries are elements 0 to 8 of a projection, which is not a number of heads of 4", "MatMul 'query'")]
+    [DataRow("[query] q = MatMul (t0, wq)", "[query] all = MatMul (t0, packed) five = Reshape (all, {0, 0, 2, 3, 4}) part = Slice (five, {0}, {1}, {3}) q = Reshape (part, {0, 0, 8})", "the heads of the queries do not stand side by side in their projection (queries, keys and values of a head packed together)", "MatMul 'query'")]
+    [DataRow("[query] q = MatMul (t0, wq)", "[query] one_head = MatMul (t0, narrow) q = Concat <axis = -1> (one_head, one_head)", "the output projection takes 2 heads of 4, the queries have 1", "MatMul 'query'")]
+    [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Gather <axis = 2> (qh, {1, 0}) qt = Transpose <perm = [0, 2, 1, 3]> (qs)", "head 0 of the attention output belongs to query head 1", "MatMul 'key'")]
+    [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Slice (qh, {-1}, {-9}, {1}, {-1}) qt = Transpose <perm = [0, 2, 1, 3]> (qs)", "token 5 is attended with the query of token 3, the key of token 5 and the value of token 5", "MatMul 'key'")]
+    [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Transpose <perm = [0, 2, 1, 3]> (qh) qt = Add (qs, fed)", "queries: the value is a sum, not the output of a projection", "Add ''")]
+    [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Transpose <perm = [0, 2, 1, 3]> (qh) qc = Mul (qs, cos) qt = Add (qc, fed)", "queries: the value is a sum, not the output of a projection; nor is it a rotary embedding", "Add ''")]
+    [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Transpose <perm = [0, 2, 1, 3]> (qh) qc = Mul (qs, cos) kc = Mul (kt, cos) qt = Add (qc, kc)", "queries: the two parts of a rotary embedding do not come from the same token", "Add ''")]
+    [DataRow("qh = Reshape (q, {0, 0, 2, 4})", "a1 = Slice (q, {0}, {4}, {-1}) b1 = Slice (q, {4}, {8}, {-1}) n1 = Neg (b1) r1 = Concat <axis = -1> (n1, a1) c1 = Mul (q, wide_cos) s1 = Mul (r1, wide_cos) turned = Add (c1, s1) qh = Reshape (turned, {0, 0, 2, 4})", "the rotary embedding mixes element 0 of head 0 with another head", "MatMul 'query'")]
+    // Keys.
+    [DataRow("kt = Transpose <perm = [0, 2, 1, 3]> (kh)", "ks = Gather <axis = 2> (kh, {1, 0}) kt = Transpose <perm = [0, 2, 1, 3]> (ks)", "query head 0 meets key head 1 and value head 0, in an order other than side by side (head 0)", "MatMul 'key'")]
+    [DataRow("kt = Transpose <perm = [0, 2, 1, 3]> (kh)", "ks = Slice (kh, {-1}, {-9}, {1}, {-1}) kt = Transpose <perm = [0, 2, 1, 3]> (ks)", "token 5 is attended with the query of token 5, the key of token 3 and the value of token 5", "MatMul 'key'")]
+    [DataRow("kt = Transpose <perm = [0, 2, 1, 3]> (kh)", "kt = Identity (fed)", "keys: the graph takes it as an input, it is not projected from the layer's tokens", "fed")]
+    [DataRow("[key] k = MatMul (t0, wk)", "[key] one_head = MatMul (t0, narrow) k = Concat <axis = -1> (one_head, one_head)", "2 query heads do not share 1 key heads and 2 value heads evenly", "MatMul 'key'")]
+    // Values.
+    [DataRow("vt = Transpose <perm = [0, 2, 1, 3]> (vh)", "vs = Gather <axis = 2> (vh, {1, 0}) vt = Transpose <perm = [0, 2, 1, 3]> (vs)", "query head 0 meets key head 0 and value head 1, in an order other than side by side (head 0)", "MatMul 'key'")]
+    [DataRow("vt = Transpose <perm = [0, 2, 1, 3]> (vh)", "vs = Gather <axis = 3> (vh, {1, 0, 2, 3}) vt = Transpose <perm = [0, 2, 1, 3]> (vs)", "element 0 of value head 0 is not element 0 of head 0 of the attention output", "MatMul 'key'")]
+    [DataRow("vt = Transpose <perm = [0, 2, 1, 3]> (vh)", "vs = Slice (vh, {-1}, {-9}, {1}, {-1}) vt = Transpose <perm = [0, 2, 1, 3]> (vs)", "token 5 is attended with the query of token 5, the key of token 5 and the value of token 3", "MatMul 'key'")]
+    [DataRow("vt = Transpose <perm = [0, 2, 1, 3]> (vh)", "vs = Transpose <perm = [0, 2, 1, 3]> (vh) vt = Mul (vs, number)", "values: Mul is not a projection (MatMul, Gemm, MatMulNBits)", "Mul ''")]
+    // The output.
+    [DataRow("[output] o = MatMul (a, wo)", "[output] o = MatMul (a, short)", "heads of 4 do not fit an output projection of 6 elements", "Softmax 'softmax'")]
+    [DataRow("float[b, s, 8] x, float[s, s] mask", "float[b, 1, 8] x, float[1, 1] mask", "there is only one key, so that queries and keys cannot be told apart", "Softmax 'softmax'")]
+    public void HeadsInAnotherOrder_AreRefused(string part, string replacement, string reason, string culprit) => RuleTest.Fails(Layer.With(part, replacement).WithLists(), reason, culprit);
+
+    [TestMethod]
+    public void KeysAndValuesInAnotherOrderOfTokens_AreRefused() => RuleTest.Fails(Layer
+        .With("kt = Transpose <perm = [0, 2, 1, 3]> (kh)", "ks = Slice (kh, {-1}, {-9}, {1}, {-1}) kt = Transpose <perm = [0, 2, 1, 3]> (ks)").With("vt = Transpose <perm = [0, 2, 1, 3]> (vh)", "vs = Slice (vh, {-1}, {-9}, {1}, {-1}) vt = Transpose <perm = [0, 2, 1, 3]> (vs)").WithLists(),
+        "token 5 is attended with the query of token 5, the key of token 3 and the value of token 3", "MatMul 'key'");
+
+    /// <summary>The last key must be that of a token: what a model always has stands before the tokens.</summary>
+    [TestMethod]
+    [DataRow("(prefix, kt)", null)]
+    [DataRow("(kt, prefix)", "keys: it is a constant, not the output of a projection")]
+    public void StoredKeys_StandBeforeTheTokens(string join, string? reason) => Assert.AreEqual(reason, RuleTest.Recognise(Cached.With("(past_key, kt)", join).WithLists()).Reason);
+
+    /// <summary>Halves that are turned apart and joined: (a cos - b sin, b cos + a sin).</summary>
+    [TestMethod]
+    public void ARotationByHalves_IsRead()
+    {
+        AttentionSite site = Site(Layer.With("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", $"qu = Transpose <perm = [0, 2, 1, 3]> (qh) {Halves("q")}").With("kt = Transpose <perm = [0, 2, 1, 3]> (kh)", $"ku = Transpose <perm = [0, 2, 1, 3]> (kh) {Halves("k")}")
+            .With("t0 = Identity (x)", "t0 = LayerNormalization (x, whole)"));
+        Assert.AreEqual(("qt", "query", "key"), (site.QueryOperand!.Value.Name, site.Query.Projection.Node.Name, site.Key.Projection.Node.Name));
+
+        static string Halves(string x) => $"""
+            {x}1, {x}2 = Split <axis = -1> ({x}u, half_sizes) {x}1c = Mul ({x}1, half_cos) {x}2s = Mul ({x}2, half_cos) {x}x = Sub ({x}1c, {x}2s) {x}2c = Mul ({x}2, half_cos) {x}1s = Mul ({x}1, half_cos) {x}y = Add ({x}2c, {x}1s)
+            {x}t = Concat <axis = -1> ({x}x, {x}y)
+            """.Replace("half_sizes", "{2, 2}", StringComparison.Ordinal);
+    }
+
+    /// <summary>Factors and normalizations on both sides of a rotation belong to the queries.</summary>
+    [TestMethod]
+    public void WhatStandsAroundARotation_IsRead()
+    {
+        AttentionSite site = Site(Rotated.With("qu = Transpose <perm = [0, 2, 1, 3]> (qh)", "qg = SimplifiedLayerNormalization (qh, gain) qm = Mul (qg, two) qu = Transpose <perm = [0, 2, 1, 3]> (qm)").With("[scores] scores = MatMul (qt, kl)", "qf = Mul (qt, two) [scores] scores = MatMul (qf, kl)"));
+        Assert.AreEqual((4f, 2f, "gain"), (site.QueryOperand!.Factor, site.Scale, site.QueryNormalization!.Weight.Name));
+        RuleTest.Fails(Rotated.With("qu = Transpose <perm = [0, 2, 1, 3]> (qh)", "qg = SimplifiedLayerNormalization (qh, gain) qu = Transpose <perm = [0, 2, 1, 3]> (qg)")
+            .With("[scores] scores = MatMul (qt, kl)", "qf = SimplifiedLayerNormalization (qt, gain) [scores] scores = MatMul (qf, kl)").WithLists(), "queries: it is normalised twice", "Add ''");
+    }
 
     private static string Cached => Layer.With("kl = Transpose <perm = [0, 1, 3, 2]> (kt)", "present_key = Concat <axis = 2> (past_key, kt) kl = Transpose <perm = [0, 1, 3, 2]> (present_key)")
         .With("[meet] h = MatMul (p, vt)", "present_value = Concat <axis = 2> (past_value, vt) [meet] h = MatMul (p, present_value)").With("float[s, s] mask", "float[s, \"past + s\"] mask")
