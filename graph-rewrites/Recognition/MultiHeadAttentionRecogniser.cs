@@ -84,7 +84,7 @@ internal sealed class MultiHeadAttentionRecogniser(TracedHeads traced) : IAttent
             return Match<HeadsPath[]>.Fail(packed);
         }
         long size = packed.Found.Slice.Count / (heads * parts);
-        return size < 1 || size * heads * parts != packed.Found.Slice.Count || packed.Found is { IsRotated: true } or { Normalization: not null } or { Slice.LateBias: not null }
+        return size * heads * parts != packed.Found.Slice.Count || packed.Found is { IsRotated: true } or { Normalization: not null } or { Slice.LateBias: not null }
             ? Match<HeadsPath[]>.Fail($"{packed.Found.Slice.Count} packed elements do not divide into {heads} heads of {parts} parts, or are changed together", operand)
             : Enumerable.Range(0, parts).Select(part => packed.Found with
             {

@@ -290,12 +290,18 @@ public sealed class OtherFormTests
     public void MultiHeadAttention_WithQueriesOfNoProjection_IsRefused() =>
         RuleTest.Fails(PackedPair("n = Sigmoid (q) five = Constant <value_ints = [0, 0, 2, 2, 4]> () r = Reshape (m, five)", "r").With("(q, r)", "(n, r)"), "Sigmoid is not a projection (MatMul, Gemm, MatMulNBits)", "Sigmoid ''");
 
-    /// <summary>Keys and values that come as [b, heads, s, size].</summary>
+    /// <summary>Keys and values that come as [b, heads, s, size] are a cache that was joined before; or not even in the order of heads.</summary>
     [TestMethod]
-    public void MultiHeadAttention_TakesKeysByHead_OnlyWhereTheyChangePlacesOnce() => RuleTest.Fails(Layer.With("CORE", """
-        kh = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kh) vh = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vh)
-        [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, kt, vt)
-        """), "heads reach the attention in another order than side by side", "MatMul 'key'");
+    [DataRow("kh = Reshape (k, heads) kt = Transpose <perm = [0, 2, 1, 3]> (kh) vh = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vh)")]
+    [DataRow("kt = Reshape (k, two_rows) vt = Reshape (v, two_rows)")]
+    public void MultiHeadAttention_WithKeysByHead_IsRefused(string keys) => RuleTest.Fails(
+        Layer.With("CORE", $"{keys} [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, kt, vt)").With("int64[4] heads", "int64[4] two_rows = {0, 2, -1, 4}, int64[4] heads"),
+        "heads reach the attention in another order than side by side", "MatMul 'key'");
+
+    [TestMethod]
+    public void ABiasOfTheCore_AndOneOfAPart_AreRefused() => RuleTest.Fails(Layer
+        .With("CORE", "m = MatMul (x, wqkv) q1, k1, v1 = Split <axis = -1> (m, parts) q2 = Add (q1, gain) [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q2, k1, v1, bqkv)")
+        .With("int64[4] heads", "float[8] gain = {1, 1, 1, 1, 1, 1, 1, 1}, int64[3] parts = {8, 8, 8}, int64[4] heads"), "the core's bias is not one constant vector for queries, keys and values", "bqkv");
 
     [TestMethod]
     [DataRow("a = com.microsoft.MultiHeadAttention <num_heads = 0, unidirectional = 1> (q, k, v)", "the query input is absent, or num_heads is out of range", "MultiHeadAttention 'core'")]
