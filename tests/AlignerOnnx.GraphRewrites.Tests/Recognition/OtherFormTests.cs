@@ -126,6 +126,44 @@ public sealed class OtherFormTests
     }
 
     [TestMethod]
+    public void PagedAttention_GivesItsFacts()
+    {
+        const string rest = "past_key, past_value, past, past, past, cos, sin)";
+        AttentionSite rotating = Paged($"<num_heads = 2, kv_num_heads = 2, do_rotary = 1, rotary_interleaved = 1, softcap = 20.0, scale = 0.25> (q, k, v, {rest}");
+        Assert.AreEqual((0.25f, 20f, -1L), (rotating.Scale, rotating.Scores.SoftCap, rotating.Scores.LocalWindow));
+        Assert.AreEqual(("cos", "sin", true, true, 4), (rotating.Rotary!.Cosines.Name, rotating.Rotary.Sines.Name, rotating.Rotary.Interleaved, rotating.Rotary.IsInsideCore, rotating.Rotary.RotatedSize));
+        Assert.AreEqual((false, false, true, HeadLayout.Flat), (rotating.QueryOperand!.IsPacked, rotating.QueryOperand.IsRotated, rotating.QueryOperand.IsNormalised, rotating.QueryOperand.Layout));
+        Assert.AreEqual("PagedAttention rotates queries by positions that the graph does not hold as a value", rotating.QueryObstacle);
+        Assert.AreEqual(("past_key", "past_value", "key_cache", "value_cache"), (rotating.Cache.PastKey!.Name, rotating.Cache.PastValue!.Name, rotating.Cache.PresentKey!.Name, rotating.Cache.PresentValue!.Name));
+
+        AttentionSite packed = Paged($"<num_heads = 2, kv_num_heads = 2> (m, , , {rest}");
+        Assert.AreEqual((0.5f, true, true, 8L, 16L), (packed.Scale, packed.QueryOperand!.IsPacked, packed.QueryOperand.IsRotated, packed.Key.First, packed.Value.First));
+        Assert.IsNull(packed.Rotary);
+        Assert.IsNull(packed.QueryObstacle);
+
+        static AttentionSite Paged(string core) => RuleTest.Site(Layer.With("CORE", $"m = MatMul (x, wqkv) a, key_cache, value_cache = com.microsoft.PagedAttention {core}")
+            .With("float[b, s, 8] x", "float[tokens, 8] x").With("bool long", "bool long, int32[b] past").With("(float[b, s, 8] y)", "(float[tokens, 8] y)"));
+    }
+
+    /// <summary>Keys and values of earlier tokens stand in one value; a core that has them decodes.</summary>
+    [TestMethod]
+    public void PackedAttention_GivesItsFacts()
+    {
+        AttentionSite site = Site("[core] a, present = com.microsoft.Attention <num_heads = 2, scale = 0.25, qkv_hidden_sizes = [8, 8, 8]> (x, wqkv, , , past_key, mask)");
+        Assert.AreEqual((0.25f, false, "mask", 2, 2, 4), (site.Scale, site.Scores.IsCausal, site.Scores.Bias!.Name, site.QueryHeads, site.KeyValueHeads, site.HeadSize));
+        Assert.AreEqual(("past_key", "past_key", "present", "present"), (site.Cache.PastKey!.Name, site.Cache.PastValue!.Name, site.Cache.PresentKey!.Name, site.Cache.PresentValue!.Name));
+        Assert.AreEqual((0L, 8L, 16L, 8L), (site.Query.First, site.Key.First, site.Value.First, site.Value.Count));
+        Assert.IsNull(site.Query.Projection.Bias);
+        Assert.AreEqual(0.5f, Site("[core] a = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, wqkv)").Scale);
+    }
+
+    [TestMethod]
+    public void AnOutputThatASubgraphAndCallersRead_IsRefused() => RuleTest.Fails(
+        Layer.With("CORE", "[core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (q, k, v)").With("(float[b, s, 8] y)", "(float[b, s, 8] y, float[b, s, 8] o, float[] z)")
+            .With("[residual]", "z = If (long) <then_branch = yes () => (float[] c) { c = Identity (o) }, else_branch = no () => (float[] d) { d = Identity (x) }> [residual]"),
+        "the layer's output is read by a subgraph and by callers", "o");
+
+    [TestMethod]
     public void StandardAttention_OfFourDimensions_IsHeadMajorWithFactsOfItsRotation()
     {
         AttentionSite site = Site("""

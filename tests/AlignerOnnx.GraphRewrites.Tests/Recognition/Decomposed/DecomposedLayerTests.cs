@@ -14,7 +14,7 @@ public sealed class DecomposedLayerTests
              float half = {0.5}, float quarter = {0.25}, float two = {2.0}, float thirty = {30.0}, float far = {-10000.0}, float edge = {-1000.0}, float near = {-999.0}, float one = {1.0}, float none = {0.0}, float eps = {0.00001},
              float[4] gain = {1, 1, 1, 1}, float[8] whole = {1, 1, 1, 1, 1, 1, 1, 1}, float[1] single = {1}, float[3, 3] ones = {1, 1, 1, 1, 1, 1, 1, 1, 1}, float[3, 4] cos = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
              float[2, 2, 3, 4] stored = ["location": "s"], float[2, 2, 5, 4] prefix = ["location": "p"], float[3, 8] wide_cos = ["location": "c"], float[3, 2] half_cos = {1, 1, 1, 1, 1, 1}, float[8, 16] double_width = ["location": "d"],
-             float[8, 24] packed = ["location": "k"], float[6, 8] short = ["location": "o"], int64 first = {0}, int64 second = {1}, int64 last = {-1}>
+             float[8, 24] packed = ["location": "k"], float[6, 8] short = ["location": "o"], int64 sixth = {6}, int64 seventh = {7}, float[3, 8] with_past = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, int64 first = {0}, int64 second = {1}, int64 last = {-1}>
         {
             t0 = Identity (x)
             [query] q = MatMul (t0, wq)
@@ -195,6 +195,22 @@ public sealed class DecomposedLayerTests
     [DataRow("lower = Trilu <upper = 0> (ones) seen = Cast <to = 9> (lower)", "Where (seen, far, scaled)", DisplayName = "the other way round")]
     [DataRow("known = Cast <to = 1> (ids) u = Unsqueeze (known, {1, 2}) absent = Sub (one, u) triangle = Mul (absent, far)", "Add (scaled, triangle)", DisplayName = "padding")]
     public void MasksThatShowLaterKeys_AreAnEncoders(string mask, string choice) => RuleTest.Fails(Masked(mask, choice).WithLists(), Encoder, "Softmax 'softmax'");
+
+    /// <summary>Of eight keys, five are cached: the first of three new tokens sees six, itself the last.</summary>
+    [TestMethod]
+    [DataRow("sixth", null)]
+    [DataRow("seventh", Encoder)]
+    [DataRow("second", Encoder)]
+    public void CachedKeys_StandBeforeThoseOfNewTokens(string hiddenFrom, string? reason) =>
+        Assert.AreEqual(reason, RuleTest.Recognise(Cached.With("masked = Add (scaled, mask)", $"above = Trilu (with_past, {hiddenFrom}) triangle = Mul (above, far) masked = Add (scaled, triangle)").WithLists()).Reason);
+
+    /// <summary>Values on the left, v^T p^T.</summary>
+    [TestMethod]
+    public void Probabilities_MayBeTheSecondFactor()
+    {
+        AttentionSite site = Site(Layer.With("[meet] h = MatMul (p, vt)", "turned = Transpose <perm = [0, 1, 3, 2]> (p) vl = Transpose <perm = [0, 1, 3, 2]> (vt) [meet] m = MatMul (vl, turned) h = Transpose <perm = [0, 1, 3, 2]> (m)"));
+        Assert.AreEqual(("value", "h", HeadLayout.HeadMajor), (site.Value.Projection.Node.Name, site.Attended.Value.Name, site.Attended.Layout));
+    }
 
     /// <summary>GPT-2 normalises tokens about their mean, and adds positions to them.</summary>
     [TestMethod]
