@@ -109,6 +109,8 @@ public sealed class PartialEvaluationTests
     [DataRow("y = ReduceSum <keepdims = 0> (box, {0, -1})")]
     [DataRow("y = ReduceSum <noop_with_empty_axes = 1> (m)")]
     [DataRow("y = ReduceSum <noop_with_empty_axes = 1> (m, {1})")]
+    [DataRow("y = ReduceSum <noop_with_empty_axes = 1> (m, no_axes)")]
+    [DataRow("y = ReduceSum (m, no_axes)")]
     [DataRow("y = ReduceMax (m, {1})")]
     [DataRow("y = ReduceMin (m, {1})")]
     [DataRow("y = ReduceProd (m, {1})")]
