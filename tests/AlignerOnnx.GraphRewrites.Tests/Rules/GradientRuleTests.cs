@@ -353,6 +353,7 @@ public sealed class GradientRuleTests
     [TestMethod]
     [DataRow("float[2] x", "y = Atan (x)", "The operator Atan has no gradient rule")]
     [DataRow("float[2] x, float[2] w", "y = Atan (w)", "What is trained does not reach the loss")]
+    [DataRow("float[2, 2] x", "y, \"\" = Split <axis = 1, num_outputs = 2> (x)", "A Split with a part that has no name has no gradient rule")]
     [DataRow("float[2, 2] x", "y = com.microsoft.FusedMatMul <transA = 1> (x, w22)", "A FusedMatMul with a transposed first factor has no gradient rule")]
     [DataRow("float[2, 2] x", "y = LayerNormalization <axis = 0> (x, w22)", "A LayerNormalization over other than the last axes, or with a weight that depends on what is trained, has no gradient rule")]
     [DataRow("float[2] x", "y = LayerNormalization (w22, two, x)", "A LayerNormalization over other than the last axes, or with a weight that depends on what is trained, has no gradient rule")]
