@@ -71,7 +71,10 @@ internal sealed class BenchTrainingCommand : AlignerCommand
         {
             output.Message($"measuring {what}");
             JsonElement document = await TrainingStepTable.MeasureAsync(program, what with { Tokens = parsed.GetValue(_tokens) }, cancellation).ConfigureAwait(false);
-            reports.Add(document.Deserialize<Report>(CommandOutput.DocumentFormat)!);
+            Report report = document.Deserialize<Report>(CommandOutput.DocumentFormat)!;
+            // Said at once: all cases take minutes, and who stops them keeps what was measured.
+            output.Message($"  step / forward {report.Ratio:f2} (control {report.ControlRatio:f2}), {report.StepMilliseconds:f0} ms, {report.TokensPerSecond:f0} tokens/s, {report.PeakMemoryBytes / 1e6:f0} MB");
+            reports.Add(report);
         }
         output.Result(reports, all => Show(output, all));
         return ExitCodes.Done;
