@@ -42,6 +42,10 @@ public sealed record GenerationRequest
     /// <summary>The answer ends before the first of these; none by default.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
+    /// <summary>The request for one of several answers. Where there is a seed each answer draws with one of its own: with one for all, the same unlikely number would be drawn in every answer.</summary>
+    /// <param name="place">Which answer, 0 or more; the first draws with the seed itself.</param>
+    public GenerationRequest ForAnswer(int place) => this with { Seed = unchecked(Seed + place) & int.MaxValue };
+
     /// <summary>Checks every value against its range.</summary>
     /// <exception cref="ArgumentException">A value is outside its range.</exception>
     internal void Check()

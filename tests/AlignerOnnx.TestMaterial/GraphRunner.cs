@@ -29,8 +29,7 @@ public sealed class GraphRunner : IDisposable
 
     public IReadOnlyDictionary<string, float[]> Run(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs)
     {
-        NamedOnnxValue[] feeds = [.. inputs.Where(input => _session.InputMetadata.ContainsKey(input.Name)).Concat(_overrides).Select(Feed)];
-        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run(feeds);
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run(Feeds(inputs));
         return results.ToDictionary(result => result.Name, result => result.AsEnumerable<float>().ToArray());
     }
 
@@ -40,7 +39,7 @@ public sealed class GraphRunner : IDisposable
     /// <summary>The outputs with their shapes.</summary>
     public IReadOnlyList<(float[] Data, long[] Shape)> RunWithShapes(params IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs)
     {
-        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run([.. inputs.Where(input => _session.InputMetadata.ContainsKey(input.Name)).Select(Feed)]);
+        using IDisposableReadOnlyCollection<DisposableNamedOnnxValue> results = _session.Run(Feeds(inputs));
         return [.. results.Select(result => result.AsTensor<float>()).Select(tensor => ((float[])[.. tensor], Array.ConvertAll(tensor.Dimensions.ToArray(), size => (long)size)))];
     }
 
@@ -62,6 +61,9 @@ public sealed class GraphRunner : IDisposable
     }
 
     public void Dispose() => _session.Dispose();
+
+    private NamedOnnxValue[] Feeds(IReadOnlyList<(string Name, Array Data, long[] Shape)> inputs) =>
+        [.. inputs.Where(input => _session.InputMetadata.ContainsKey(input.Name)).Concat(_overrides).Select(Feed)];
 
     private static NamedOnnxValue Feed((string Name, Array Data, long[] Shape) input)
     {

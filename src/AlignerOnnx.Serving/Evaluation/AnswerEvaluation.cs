@@ -99,7 +99,7 @@ public sealed class AnswerEvaluation : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _model.Dispose();
 
-    private string Answer(string prompt, CancellationToken cancellation) => _model.Answer(prompt, _options, _seeds.NextInt(int.MaxValue), cancellation);
+    private string Answer(string prompt, CancellationToken cancellation) => _model.Answer(prompt, _options with { Seed = _seeds.NextInt(int.MaxValue) }, cancellation);
 
     private bool IsRight(KnowledgeQuestion question, CancellationToken cancellation)
     {

@@ -26,12 +26,12 @@ internal sealed class AnsweringModel : IDisposable
 
     public string PromptOf(IReadOnlyList<ChatTurn> turns) => Chat.ApplyChatTemplate(turns);
 
-    public string Answer(string prompt, AnswerOptions options, int seed, CancellationToken cancellation) => Chat.Complete(new GenerationRequest
+    public string Answer(string prompt, AnswerOptions options, CancellationToken cancellation) => Chat.Complete(new GenerationRequest
     {
         PromptIds = Chat.Encode(prompt),
         Adapter = _adapter,
         Temperature = (float)options.Temperature,
-        Seed = seed,
+        Seed = options.Seed,
         MaxNewTokens = options.MaximumTokens,
     }, cancellation);
 

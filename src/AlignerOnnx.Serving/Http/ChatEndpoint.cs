@@ -61,6 +61,6 @@ internal static class PromptedRequests
     [
         .. from prompt in prompts
            from choice in Enumerable.Range(0, choices)
-           select request with { PromptIds = prompt, Seed = request.Seed is int seed ? (int)((uint)(seed + choice) & int.MaxValue) : null },
+           select request.ForAnswer(choice) with { PromptIds = prompt },
     ];
 }

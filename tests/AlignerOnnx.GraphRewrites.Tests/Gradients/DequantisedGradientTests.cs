@@ -48,15 +48,15 @@ public sealed class DequantisedGradientTests
         Random random = new(Seed);
         byte[] elements = Bytes(random, rows * rowBytes);
         byte[] zeros = Bytes(random, rows * zeroBytes);
-        float[] scales = Numbers(random, rows * blocks);
+        float[] scales = RandomWeights.Numbers(random, rows * blocks);
         model.Graph.AddInitializer(Tensor.Inline("elements", DataType.Uint8, elements, rows, blocks, blockSize * bits / 8));
         model.Graph.AddInitializer(Tensor.Inline("zeros", DataType.Uint8, zeros, rows * zeroBytes));
         model.Graph.AddInitializer(Tensor.Of("scales", scales, rows * blocks));
         float Weight(int n, int k) => scales[(n * blocks) + (k / blockSize)]
             * (Packed(elements, n * rowBytes, k, bits) - (zeroPoints ? Packed(zeros, n * zeroBytes, k / blockSize, bits) : 1 << (bits - 1)));
 
-        float[] x = Numbers(random, Tokens * columns);
-        float[] dy = Numbers(random, Tokens * rows);
+        float[] x = RandomWeights.Numbers(random, Tokens * columns);
+        float[] dy = RandomWeights.Numbers(random, Tokens * rows);
         BackwardPass.Differentiate(model, ["x"], runtime);
         model.Graph.RemoveUnused();
         using GraphRunner runner = new(model);
@@ -78,6 +78,4 @@ public sealed class DequantisedGradientTests
         random.NextBytes(bytes);
         return bytes;
     }
-
-    private static float[] Numbers(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
 }

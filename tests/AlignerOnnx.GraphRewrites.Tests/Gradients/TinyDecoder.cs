@@ -2,7 +2,6 @@ using AlignerOnnx.Graph;
 using AlignerOnnx.Graph.Text;
 using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.TestMaterial;
-using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.GraphRewrites.Tests.Gradients;
 
@@ -47,18 +46,7 @@ internal static class TinyDecoder
     public static OnnxModel Load(string text)
     {
         OnnxModel model = OnnxText.Load(text);
-        foreach (Value weight in model.Graph.Values.Where(value => value.Initializer is { IsExternal: true }).OrderBy(value => value.Name, StringComparer.Ordinal).ToArray())
-        {
-            // A seed of its own, so that a weight is the same whatever else a text has.
-            Random random = new(weight.Name.Sum(letter => letter));
-            Tensor stored = weight.Initializer!;
-            int count = (int)stored.Count;
-            byte[] bytes = new byte[count];
-            random.NextBytes(bytes);
-            model.Graph.AddInitializer(stored.ElementType == DataType.Uint8
-                ? Tensor.Inline(weight.Name, DataType.Uint8, bytes, [.. stored.Shape])
-                : Tensor.Inline(weight.Name, stored.ElementType, FloatEncoding.ToBytes(Numbers(random, count, weight.Name == "scales" ? 0.1f : 1), stored.ElementType), [.. stored.Shape]));
-        }
+        RandomWeights.Fill(model);
         return model;
     }
 
@@ -72,9 +60,6 @@ internal static class TinyDecoder
         ("target_sequences", new long[] { 0, 0, 0, 1, 1 }, [5]), ("sequence_weights", new[] { 1f, 1f, 0.5f, 1f, 0.5f }, [5]), ("reference_log_probabilities", new[] { -6f, -5f }, [2]), ("pair_weights", new[] { 0.7f }, [1]),
         ("kept_log_probabilities", new[] { -2f, -3f, -2f, -1f, -2f }, [5]), ("kept_weights", new[] { 0.1f, 0, 0.2f, 0, 0.1f }, [5]),
         ("aligner.tokens", tokens, [tokens.Length / Hidden, Hidden]), ("aligner.gates", gates, [gates.Length / Heads, Heads]));
-
-    /// <summary>Numbers between minus and plus half a width.</summary>
-    public static float[] Numbers(Random random, int count, float width) => [.. Enumerable.Range(0, count).Select(_ => width * (random.NextSingle() - 0.5f))];
 
     private static string Layer(int before, int after) => $$"""
         n{{after}} = SimplifiedLayerNormalization <epsilon = 0.01> (x{{before}}, norm)

@@ -255,7 +255,7 @@ public sealed class TrainingGraphTests
     }
 
     private static float[][] Parameters(Random random, int tokens, int startLayer) =>
-        [TinyDecoder.Numbers(random, tokens * TinyDecoder.Hidden, 2), TinyDecoder.Numbers(random, (TinyDecoder.Layers - startLayer) * TinyDecoder.Heads, 1)];
+        [RandomWeights.Numbers(random, tokens * TinyDecoder.Hidden, 2), RandomWeights.Numbers(random, (TinyDecoder.Layers - startLayer) * TinyDecoder.Heads, 1)];
 
     private static float[] Moved(float[] point, float[] direction, float step) => [.. point.Zip(direction, (a, b) => a + (step * b))];
 

@@ -88,7 +88,7 @@ public sealed class EmbeddingLoweringTests
         int rowBytes = blocks * Block * bits / 8;
         int zeroBytes = ((blocks * bits) + 7) / 8;
         Value table = graph.AddInitializer(Tensor.Inline("table", type, Bytes(Words * rowBytes), Words, type == DataType.Uint4 ? rowBytes * 2 : rowBytes));
-        Value scales = graph.AddInitializer(Tensor.Of("scales", [.. Enumerable.Range(0, Words * blocks).Select(_ => random.NextSingle() - 0.5f)], Words, blocks));
+        Value scales = graph.AddInitializer(Tensor.Of("scales", RandomWeights.Numbers(random, Words * blocks), Words, blocks));
         Value? zeros = zeroPoints ? graph.AddInitializer(Tensor.Inline("zeros", DataType.Uint8, Bytes(Words * zeroBytes), Words, zeroBytes)) : null;
         Node node = graph.AddNode("GatherBlockQuantized", Domains.Microsoft, "", zeros is null ? [table, ids, scales] : [table, ids, scales, zeros], ["rows"],
             NodeAttributes.Of("block_size", (long)Block), NodeAttributes.Of("bits", (long)bits), NodeAttributes.Of("gather_axis", 0L), NodeAttributes.Of("quantize_axis", 1L));

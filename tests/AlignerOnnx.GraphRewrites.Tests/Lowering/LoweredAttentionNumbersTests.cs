@@ -95,14 +95,9 @@ public sealed class LoweredAttentionNumbersTests
 
     private static void GivesTheSame(string core)
     {
-        Random random = new(17);
         OnnxModel model = OnnxText.Load(Layer.With("CORE", core).WithLists());
         model.Graph.RemoveUnused();
-        foreach (Value weight in model.Graph.Values.Where(value => value.Initializer is { IsExternal: true }).ToArray())
-        {
-            Tensor stored = weight.Initializer!;
-            model.Graph.AddInitializer(Tensor.Of(weight.Name, Numbers(random, (int)stored.Count), [.. stored.Shape]));
-        }
+        RandomWeights.Fill(model);
         OnnxModel lowered = model.Clone();
         DecoderLowering.Apply(lowered, RecognisedModel.Of(lowered).RequireSites());
         Assert.IsEmpty(NodeOrder.Reaching(lowered.Graph.Outputs, lowered.Graph).Where(node => node.OpType.EndsWith("Attention", StringComparison.Ordinal)));
@@ -117,7 +112,7 @@ public sealed class LoweredAttentionNumbersTests
         [
             ("input_ids", new long[Rows * Tokens], [Rows, Tokens]),
             ("attention_mask", Enumerable.Repeat(1L, Rows * Tokens).ToArray(), [Rows, Tokens]),
-            ("x", Numbers(random, Rows * Tokens * Hidden), [Rows, Tokens, Hidden]),
+            ("x", RandomWeights.Numbers(new Random(17), Rows * Tokens * Hidden), [Rows, Tokens, Hidden]),
         ];
         using GraphRunner before = new(model);
         using GraphRunner after = new(lowered);
@@ -138,6 +133,4 @@ public sealed class LoweredAttentionNumbersTests
             CollectionAssert.AreEqual(expected, shape, $"{value}: declared as {value.Type.TensorType.Shape}");
         }
     }
-
-    private static float[] Numbers(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
 }
