@@ -59,13 +59,17 @@ internal static class Elementwise
             return new Known(known.ShapeOf(node.Input(0)));
         }
         Known? result = Unary.TryGetValue(node.OpType, out Func<double, double>? unary) ? Of(known[node.Input(0)], unary)
-            : Binary.TryGetValue(node.OpType, out Func<double, double, double>? binary) ? Of(known[node.Input(0)], known[node.Input(1)], binary)
+            : BinaryOf(node) is { } binary ? Of(known[node.Input(0)], known[node.Input(1)], binary)
             : null;
         return result is null ? null
             : Truths.Contains(node.OpType) ? result with { IsInteger = true }
-            : node.OpType == "Div" && result is { IsInteger: true, Numbers: { } quotients } ? result with { Numbers = Array.ConvertAll(quotients, Math.Truncate) }
+            : node.OpType is "Div" or "Mod" && result is { IsInteger: true, Numbers: { } quotients } ? result with { Numbers = quotients.All(double.IsFinite) ? Array.ConvertAll(quotients, Math.Truncate) : null }
             : result;
     }
+
+    /// <summary>A remainder has the sign of the dividend with <c>fmod</c>, as in C, and without it that of the divisor, as in Python.</summary>
+    private static Func<double, double, double>? BinaryOf(Node node) =>
+        node.OpType == "Mod" && node.Attributes.Int("fmod", 0) != 0 ? (dividend, divisor) => dividend % divisor : Binary.GetValueOrDefault(node.OpType);
 
     /// <summary>A function of two values.</summary>
     public static Known Of(Known first, Known second, Func<double, double, double> combine)

@@ -32,6 +32,8 @@ public sealed class PartialEvaluationTests
     [DataRow("y = Div (f, p)")]
     [DataRow("y = Pow (p, f)")]
     [DataRow("y = Mod ({-7, 7, 7, 6}, {3, -3, 3, 3})")]
+    [DataRow("y = Mod <fmod = 1> ({-7, 7, -7, 7, 6}, {3, -3, -3, 3, 3})")]
+    [DataRow("n = Neg (p) y = Mod <fmod = 1> (f, n)")]
     [DataRow("y = And (t, u)")]
     [DataRow("y = Or (t, none)")]
     [DataRow("y = Xor (t, u)")]
@@ -232,6 +234,10 @@ public sealed class PartialEvaluationTests
     [DataRow("y = CumSum <exclusive = 1> (m, one)", "2,3")]
     [DataRow("y = CumSum <reverse = 1> (m, one)", "2,3")]
     [DataRow("y = Trilu ({1, 2})", "2")]
+    // Integers have no quotient by zero.
+    [DataRow("y = Div ({1, 2}, {0, 2})", "2")]
+    [DataRow("y = Mod ({1, 2}, {2, 0})", "2")]
+    [DataRow("y = Mod <fmod = 1> ({1, 2}, {2, 0})", "2")]
     public void ShapesAreKnown_WhereNumbersAreNot(string nodes, string shape)
     {
         // w is an activation of [2, 2], b are truth values of [2, 1] that only a run can tell.
