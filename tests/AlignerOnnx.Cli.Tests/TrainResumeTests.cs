@@ -112,6 +112,20 @@ public sealed class TrainResumeTests
     }
 
     [TestMethod]
+    public async Task Resume_KilledInTheSupervisedStageOfPreferences_EndsWithTheSameValues()
+    {
+        string[] Staged(string output) =>
+            ["train", "dpo", Material.Pocket(), "--data", Material.PocketData("refuse.preference.train.jsonl"), "-o", Path.Combine(_folder, output), "--sft-steps", "40", "--steps", "2", "--own-conversations", "0", "--checkpoint-every", "1", "--resume"];
+        AlignerProcess.Run whole = (await AlignerProcess.RunAsync(Staged("whole"))).Expect(ExitCodes.Done);
+        Assert.Contains("step 40/40", whole.Errors);
+        await KilledAfterACheckpointAsync(Staged("killed"));
+        Assert.IsNotEmpty(Directory.GetFiles(Path.Combine(_folder, "killed.run"), "checkpoint.safetensors", SearchOption.AllDirectories));
+        AlignerProcess.Run rest = (await AlignerProcess.RunAsync(Staged("killed"))).Expect(ExitCodes.Done);
+        Assert.DoesNotContain("step 1/40", rest.Errors);
+        CollectionAssert.AreEqual(await File.ReadAllBytesAsync(Path.Combine(_folder, "whole", "adapter_model.safetensors")), await File.ReadAllBytesAsync(Path.Combine(_folder, "killed", "adapter_model.safetensors")));
+    }
+
+    [TestMethod]
     public async Task Train_LossThatDiverges_StopsWithTheLastGoodStepAndNamesTheRows()
     {
         // Each step multiplies the tokens by 1 - 10 * 10: they leave the numbers of float32 after about twenty.

@@ -125,12 +125,14 @@ internal sealed class TrainingArguments
         };
     }
 
+    /// <summary>The recipe that is named; null where none is.</summary>
+    public TrainingRecipe? RecipeOf(ParseResult parsed) => _recipes.FirstOrDefault(recipe => recipe.Name == parsed.GetValue(_recipe));
+
     /// <summary>What is given; else the recipe's, where one is named; else the default.</summary>
     public T Chosen<T>(ParseResult parsed, Option<T> option, Func<TrainingRecipe, T> preset) =>
-        _recipes.FirstOrDefault(recipe => recipe.Name == parsed.GetValue(_recipe)) is { } named && parsed.GetResult(option) is null or { Implicit: true }
+        RecipeOf(parsed) is { } named && parsed.GetResult(option) is null or { Implicit: true }
             ? preset(named)
             : parsed.GetValue(option)!;
 
-    /// <summary>Tokens before the sequence stand there in every layer.</summary>
     private static double? Positive(double value) => value > 0 ? value : null;
 }

@@ -75,7 +75,7 @@ internal sealed class EvalCommand : AlignerCommand
         using AnswerEvaluation model = new(parsed.GetRequiredValue(_model), adapter, parsed.GetValue(_anyBase), options);
         return result with
         {
-            Answers = answered is null ? null : model.Answers(ConversationDataSet.Read(answered), cancellation),
+            Answers = answered is null ? null : model.Answers(PreferenceDataSet.Is(answered) ? ConversationDataSet.ReadPreferred(answered) : ConversationDataSet.Read(answered), cancellation),
             Knowledge = parsed.GetValue(_knowledge) is string knowledge ? model.Knowledge(KnowledgeFile.Read(knowledge), cancellation) : null,
             Form = parsed.GetValue(_form) is string form ? model.Answers(ConversationDataSet.Read(form), cancellation) : null,
         };

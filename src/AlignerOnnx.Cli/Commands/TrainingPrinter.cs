@@ -36,6 +36,10 @@ internal static class TrainingPrinter
         {
             output.Line(Text($"  preferred         {accuracy:P1} of the pairs; {made.RewardAccuracy:P1} gained on the other answer, by {margin:F3} in reward (reference: {made.Reference})"));
         }
+        if (made.SupervisedAdapter is string supervised)
+        {
+            output.Line($"  supervised stage  {supervised}");
+        }
         output.Line(Text($"  first step after  {made.FirstStepSeconds:F1} s"));
         output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
         output.Line($"  model card        {Path.Combine(made.Output, "README.md")}");

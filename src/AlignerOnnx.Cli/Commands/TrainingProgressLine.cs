@@ -15,12 +15,13 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
         _line.Report(() => Text(progress));
     }
 
-    /// <summary>Leaves the last step's line standing.</summary>
+    /// <summary>Leaves the last step's line standing: what is said or reported next starts a line of its own.</summary>
     public void Finish()
     {
         if (_last is not null)
         {
             _line.Finish(Text(_last));
+            _last = null;
         }
     }
 

@@ -29,6 +29,9 @@ public record FineTuningRequest
     /// <summary>Which tokens of conversations are learnt. Default every answer.</summary>
     public LossOn LossOn { get; init; } = LossOn.Answers;
 
+    /// <summary>Whether <see cref="Data"/> and <see cref="Evaluation"/> hold pairs of answers, of which the preferred ones are learnt.</summary>
+    internal bool PreferredAnswers { get; init; }
+
     /// <summary>How rows of instruction, input and output are put to the model. Default as a conversation.</summary>
     public PromptStyle PromptStyle { get; init; } = PromptStyle.Chat;
 
@@ -93,6 +96,9 @@ public sealed record FineTuningReport(
 
     /// <summary>Mean difference of the rewards of those pairs.</summary>
     public double? Margin { get; init; }
+
+    /// <summary>The adapter of the supervised stage that went before, as a full path; null where there was none.</summary>
+    public string? SupervisedAdapter { get; init; }
 
     /// <summary>What rewards are relative to: <c>base</c> or an adapter folder; null for supervised training.</summary>
     public string? Reference { get; init; }

@@ -8,8 +8,8 @@ public static class PreferenceFineTuning
 {
     /// <summary>Trains an adapter and saves it, complete or not at all.</summary>
     /// <param name="request">What to train.</param>
-    /// <param name="readData">Called once with what became of the data's rows, before training starts.</param>
-    /// <param name="say">Is told of the reference.</param>
+    /// <param name="readData">Called with what became of the data's rows, before each stage of training starts.</param>
+    /// <param name="say">Is told of the supervised stage and the reference.</param>
     /// <param name="progress">Called after each step.</param>
     /// <param name="cancellation">Stops training after the last complete step, with a checkpoint.</param>
     /// <returns>What was made.</returns>
@@ -23,28 +23,34 @@ public static class PreferenceFineTuning
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
         request.Preference.Check();
+        request.Before?.Options.Check();
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
         PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
         FrozenModel model = new(request.Model);
-        request = request with { Options = request.OptionsFor(model.Architecture.HiddenSize), FitLearningRate = false };
+        request = FittedTo(model.Architecture.HiddenSize, request);
         string modelHash = model.ComputeHash(cancellation);
         ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, cancellation);
+        RunIdentity identity = new()
+        {
+            Model = modelHash,
+            Files = FileHashes.Of(
+                ("data", data.DataHash), ("eval", held?.DataHash), ("keep", keep?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
+            Options = RunOptions.Of([
+                request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo", Engine = ortTraining is null ? "onnxruntime" : "ort-training" },
+                .. request.Before is null ? Array.Empty<object>() : [new { Supervised = request.Before }]]),
+        };
+        string? supervised = request.Before is null ? null : SupervisedStageTraining.Run(request, request.Before, identity, readData, say, progress, cancellation);
+        request = request with { From = supervised ?? request.From, Reference = request.Reference ?? supervised };
         AdapterStart start = AdapterStart.Of(model, request);
         IReadOnlyList<EncodedPreferences> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
         EncodedDataSet? kept = keep is null ? null : model.Encode(request.MaximumLength, LossOn.Answers, keep)[0];
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
-        using FineTuningRun run = new(request, () => new RunIdentity
-        {
-            Model = modelHash,
-            Files = FileHashes.Of(
-                ("data", data.DataHash), ("eval", held?.DataHash), ("keep", keep?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
-            Options = RunOptions.Of(request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
-        });
+        using FineTuningRun run = new(request, () => identity);
         using ReferenceModel reference = new(model, modelHash, request.Reference, request.AnyBase);
         ReferencedPairs pairs = Referenced(encoded[0].Pairs);
         ReferencedPairs? heldPairs = held is null ? null : Referenced(encoded[1].Pairs);
@@ -62,6 +68,7 @@ public static class PreferenceFineTuning
             RewardAccuracy = measures?[PreferenceMeasures.RewardAccuracyName],
             Margin = measures?[PreferenceMeasures.MarginName],
             Reference = reference.Name,
+            SupervisedAdapter = supervised is null ? null : Path.GetFullPath(supervised),
         };
 
         ReferencedPairs Referenced(IReadOnlyList<PreferencePair> some) => new(some, [.. Measured([.. PreferencePair.AnswersOf(some)]).Select(tokens => tokens.Sum())]);
@@ -69,6 +76,13 @@ public static class PreferenceFineTuning
         IReadOnlyList<float[]> Measured(IReadOnlyList<TrainingExample> rows) =>
             reference.LogProbabilitiesOf(rows, 2 * (request.Options.MicroBatchSize ?? request.Options.BatchSize), say, cancellation);
     }
+
+    private static PreferenceRequest FittedTo(long hiddenSize, PreferenceRequest request) => request with
+    {
+        Options = request.OptionsFor(hiddenSize),
+        FitLearningRate = false,
+        Before = request.Before is { FitLearningRate: true } stage ? stage with { Options = stage.Options.ForWidth(hiddenSize), FitLearningRate = false } : request.Before,
+    };
 
     /// <summary>The rows to keep; of the model's own conversations those that do not ask what the preferences are about.</summary>
     private static ConversationDataSet? ReadKept(PreferenceRequest request, FrozenModel model, string modelHash, PreferenceDataSet data, Action<string>? say, CancellationToken cancellation)
@@ -87,8 +101,11 @@ public static class PreferenceFineTuning
         PreferenceOptions options = request.Preference;
         string keeping = kept is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {kept.Rows.Count} {(request.Keep is null ? "of the model's own conversations" : "rows")} kept with weight {options.KeptWeight}");
         return string.Create(CultureInfo.InvariantCulture,
-            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}{keeping}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}");
+            $"preference ({options.Loss.Kind.ToString().ToLowerInvariant()}, beta {options.Loss.Beta}, label smoothing {options.Loss.LabelSmoothing}, supervised weight {options.SupervisedWeight}{keeping}, reference {reference.Name}), {AdapterSaving.Describe(request.Options)}{DescribeBefore(request.Before)}");
     }
+
+    private static string DescribeBefore(SupervisedStage? stage) =>
+        stage is null ? "" : string.Create(CultureInfo.InvariantCulture, $"; before it {stage.Options.Steps} supervised updates on the preferred answers, {AdapterSaving.Describe(stage.Options)}");
 
     /// <summary>Remembers the last step's measures.</summary>
     private sealed class Following(Action<TrainingProgress>? progress)

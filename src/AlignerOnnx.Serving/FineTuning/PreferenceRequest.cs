@@ -25,7 +25,10 @@ public sealed record PreferenceRequest : FineTuningRequest
     {
     }
 
-    /// <summary>The adapter folder that rewards are relative to; null (the default) is the base model.</summary>
+    /// <summary>Supervised training on the preferred answers that goes before; null (the default) for none.</summary>
+    public SupervisedStage? Before { get; init; }
+
+    /// <summary>The adapter folder that rewards are relative to; null (the default) is that of the stage <see cref="Before"/>, else the base model.</summary>
     public string? Reference { get; init; }
 
     /// <summary>The file of rows whose answers are to stay as probable as by the reference: harmless requests, what the model knows; null takes the model's <see cref="OwnConversations"/>.</summary>

@@ -10,7 +10,9 @@ internal sealed record SupervisedRows(ConversationDataSet Train, ConversationDat
     public static SupervisedRows Read(FineTuningRequest request)
     {
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
-        return new SupervisedRows(ConversationDataSet.Read(request.Data, reading), request.Evaluation is null ? null : ConversationDataSet.Read(request.Evaluation, reading));
+        return new SupervisedRows(ReadFile(request.Data), request.Evaluation is null ? null : ReadFile(request.Evaluation));
+
+        ConversationDataSet ReadFile(string path) => request.PreferredAnswers ? ConversationDataSet.ReadPreferred(path, reading) : ConversationDataSet.Read(path, reading);
     }
 
     /// <summary>Tokenises them for a model.</summary>

@@ -31,6 +31,17 @@ public sealed class ConversationDataSet
     /// <summary>How its rows were read.</summary>
     public DataReadingOptions Reading { get; }
 
+    /// <summary>Reads the preferred answers of a file of pairs (<see cref="PreferenceDataSet"/>).</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">How rows are read; null takes the defaults.</param>
+    /// <returns>The prompts with their preferred answers, not tokenised.</returns>
+    /// <exception cref="AlignerOnnx.Graph.DataRefusedException">The file is missing, too large, damaged or empty, or a row is broken; the message names the line.</exception>
+    public static ConversationDataSet ReadPreferred(string path, DataReadingOptions? options = null)
+    {
+        PreferenceDataSet pairs = PreferenceDataSet.Read(path, options);
+        return new ConversationDataSet(path, [.. pairs.Rows.Select(row => row.Chosen with { Shape = row.Shape })], pairs.DataHash, options ?? new DataReadingOptions());
+    }
+
     /// <summary>Reads a whole file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">How rows are read; null takes the defaults.</param>

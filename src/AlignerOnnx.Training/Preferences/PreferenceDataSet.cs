@@ -3,7 +3,7 @@ namespace AlignerOnnx.Training;
 /// <summary>
 /// A preference data set read from a file: JSON lines, one JSON array (both also in gzip) or Parquet. Each row is told by its fields: TRL's <c>prompt</c>, <c>chosen</c> and <c>rejected</c>
 /// (texts, or lists of messages; without <c>prompt</c> it is what both answers begin with), OpenAI's <c>input</c>, <c>preferred_output</c> and <c>non_preferred_output</c>, or
-/// LLaMA-Factory's <c>instruction</c> or <c>conversations</c> with <c>chosen</c> and <c>rejected</c>.
+/// LLaMA-Factory's <c>instruction</c> or <c>conversations</c> with <c>chosen</c> and <c>rejected</c>, or PKU-SafeRLHF's <c>response_0</c>, <c>response_1</c> and <c>safer_response_id</c>.
 /// </summary>
 public sealed class PreferenceDataSet
 {

@@ -30,10 +30,25 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
     };
 
     /// <summary>
-    /// Value alignment as the authors trained it on PKU-SafeRLHF (finetune/alignerDPO.py), from an adapter that was trained on the safer answers: 3 epochs of 160,000 sequences in batches of 32 pairs. The rate
-    /// of 1e-4 has the same miscounted warm-up: 10,000 of 7,500 updates, so that it grows through the whole run to 7.5e-5.
+    /// The first stage of <see cref="Safety"/>: the safer answers alone, by the script of <see cref="Alpaca"/> and with its rate. What is known of the authors' run is that it learnt the safer answers of PKU-SafeRLHF, prompts too,
+    /// and that its second epoch was taken; the epoch of 160,000 rows is the preference script's. The miscounted warm-up has the rate at 1.125e-3 by then, whatever the length of an epoch.
     /// </summary>
-    public static TrainingRecipe Safety { get; } = new("safety", "the authors' preference run, to be started --from an adapter of the safer answers: 7,500 updates of 32 pairs, the rate grows to 7.5e-5 through the whole run", new TrainingOptions
+    private static TrainingRecipe SafetyFirst { get; } = new("safety-supervised", "the authors' supervised run on the safer answers: 5,000 updates of 64 rows, the rate grows to 1.125e-3 through the whole run", new TrainingOptions
+    {
+        Steps = 5000,
+        BatchSize = 64,
+        LearningRate = 1.125e-3,
+        WarmUpSteps = 5000,
+    })
+    {
+        LossOn = LossOn.All,
+    };
+
+    /// <summary>
+    /// Value alignment as the authors trained it on PKU-SafeRLHF: first supervised on the safer answers alone, then on pairs (finetune/alignerDPO.py) from that adapter, which is the reference too: 3 epochs of 160,000
+    /// sequences in batches of 32 pairs. The rate of 1e-4 has the same miscounted warm-up: 10,000 of 7,500 updates, so that it grows through the whole run to 7.5e-5.
+    /// </summary>
+    public static TrainingRecipe Safety { get; } = new("safety", "the authors' two runs: 5,000 supervised updates of 64 preferred answers, then from their adapter 7,500 updates of 32 pairs, whose rate grows to 7.5e-5 through the whole run", new TrainingOptions
     {
         Steps = 7500,
         BatchSize = 32,
@@ -46,6 +61,7 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
     })
     {
         MaximumLength = 1024,
+        Before = SafetyFirst,
         Preference = new PreferenceOptions { Loss = new PreferenceLossOptions { Beta = 0.1 } },
     };
 
@@ -57,6 +73,9 @@ public sealed record TrainingRecipe(string Name, string Description, TrainingOpt
 
     /// <summary>The loss of preference training, with nothing kept; null for supervised recipes.</summary>
     public PreferenceOptions? Preference { get; init; }
+
+    /// <summary>The supervised stage that goes before preference training; null for none. Of its options rate, schedule, warm-up, batch size and steps count.</summary>
+    public TrainingRecipe? Before { get; init; }
 
     /// <summary>How rows of instruction, input and output are asked.</summary>
     public PromptStyle PromptStyle { get; init; } = PromptStyle.Chat;

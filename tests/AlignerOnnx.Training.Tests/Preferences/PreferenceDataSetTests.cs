@@ -16,6 +16,8 @@ public sealed class PreferenceDataSetTests
         ["preference", $$"""{"prompt": "q", "chosen": [{{Good}}], "rejected": [{{Bad}}]}"""],
         ["preference", $$"""{"prompt": "q", "chosen": [{{User}}, {{Good}}], "rejected": [{{User}}, {{Bad}}]}"""],
         ["implicit-preference", $$"""{"chosen": [{{User}}, {{Good}}], "rejected": [{{User}}, {{Bad}}]}"""],
+        ["safety-preference", """{"prompt": "q", "response_0": "bad", "response_1": "good", "is_response_0_safe": false, "is_response_1_safe": true, "better_response_id": 0, "safer_response_id": 1}"""],
+        ["safety-preference", """{"prompt": "q", "response_0": "good", "response_1": "bad", "safer_response_id": 0}"""],
         ["openai-preference", $$"""{"input": {"messages": [{{User}}], "tools": []}, "preferred_output": [{{Good}}], "non_preferred_output": [{{Bad}}]}"""],
         ["alpaca-preference", """{"instruction": "q", "input": "", "chosen": "good", "rejected": "bad"}"""],
         ["sharegpt-preference", """{"conversations": [{"from": "human", "value": "q"}], "chosen": {"from": "gpt", "value": "good"}, "rejected": {"from": "gpt", "value": "bad"}}"""],
@@ -61,6 +63,8 @@ public sealed class PreferenceDataSetTests
     [DataRow("""{"prompt": "p", "chosen": "c"}""", "\"rejected\" is missing", "line 1")]
     [DataRow("""{"chosen": "c", "rejected": 5}""", "\"rejected\" is not a list", "line 1")]
     [DataRow("""{"prompt": "p", "chosen": [{"role": "user", "content": "c"}], "rejected": [{"role": "assistant", "content": "r"}]}""", "\"chosen\" does not end with an answer", "line 1")]
+    [DataRow("""{"prompt": "p", "response_0": "a", "response_1": "b", "safer_response_id": 2}""", "\"safer_response_id\" names no answer", "0 or 1")]
+    [DataRow("""{"prompt": "p", "response_0": "a", "safer_response_id": 0}""", "\"response_1\" is missing", "line 1")]
     [DataRow("""{"input": "p", "preferred_output": [], "non_preferred_output": []}""", "\"input\" has no messages", "line 1")]
     public void Read_ABrokenRow_IsRefusedWithItsPlace(string line, string reason, string told)
     {
@@ -79,13 +83,14 @@ public sealed class PreferenceDataSetTests
             """{"chosen": "same", "rejected": "same"}""",
             """{"prompt": "abcdef", "chosen": "g", "rejected": "h"}""",
             """{"prompt": "abcd", "chosen": "efX", "rejected": "efY"}""",
-            """{"prompt": "abc", "chosen": "defg", "rejected": "h"}"""));
+            """{"prompt": "abc", "chosen": "defg", "rejected": "h"}""",
+            """{"prompt": "a", "response_0": "b", "response_1": "c", "is_response_0_safe": false, "is_response_1_safe": false, "safer_response_id": 0}"""));
         ConversationEncoder letters = new((_, _) => "", text => [.. text.Select(letter => (int)letter)], new EncodingOptions { MaximumLength = 6 });
         EncodedPreferences encoded = new PreferenceEncoder(letters).Encode(PreferenceDataSet.Read(file.Path));
         CollectionAssert.AreEqual(new[] { "line 1", "line 6" }, encoded.Pairs.Select(pair => pair.Place).ToArray());
         Assert.AreEqual((2, 1, 5 + 10, 2 + 1 + 3 + 1), (encoded.Report.Rows, encoded.Report.Truncated, (int)encoded.Report.Tokens, (int)encoded.Report.CompletionTokens));
         CollectionAssert.AreEqual(
-            new[] { "line 2: an answer is empty", "line 3: both answers are the same", "line 4: the prompt fills the maximum length of 6 tokens", "line 5: both answers are the same" },
+            new[] { "line 2: an answer is empty", "line 3: both answers are the same", "line 4: the prompt fills the maximum length of 6 tokens", "line 5: both answers are the same", "line 7: neither answer is safe" },
             encoded.Report.Dropped.Select(row => $"{row.Place}: {row.Reason}").ToArray());
     }
 

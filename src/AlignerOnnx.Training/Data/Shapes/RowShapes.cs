@@ -37,5 +37,5 @@ internal static class RowShapes
 
     /// <summary>A row of two answers to choose from must not be learnt as if its prompt were an answer.</summary>
     public static bool IsPreference(JsonElement row) =>
-        row.TryGetProperty("chosen", out _) || row.TryGetProperty("rejected", out _) || row.TryGetProperty("preferred_output", out _);
+        row.TryGetProperty("chosen", out _) || row.TryGetProperty("rejected", out _) || row.TryGetProperty("preferred_output", out _) || SafetyPreferenceShape.Is(row);
 }

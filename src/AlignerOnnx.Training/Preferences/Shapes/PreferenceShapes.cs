@@ -5,7 +5,10 @@ namespace AlignerOnnx.Training;
 /// <summary>Every shape of preference rows that is known, the most telling fields first.</summary>
 internal static class PreferenceShapes
 {
-    private static readonly IPreferenceShape[] All = [new OpenAIPreferenceShape(), new ShareGptPreferenceShape(), new InstructionPreferenceShape(), new PromptedPreferenceShape(), new ImplicitPreferenceShape()];
+    private static readonly IPreferenceShape[] All =
+    [
+        new OpenAIPreferenceShape(), new SafetyPreferenceShape(), new ShareGptPreferenceShape(), new InstructionPreferenceShape(), new PromptedPreferenceShape(), new ImplicitPreferenceShape(),
+    ];
 
     private static string Known => string.Join("; or ", All.Select(shape => shape.Fields));
 
