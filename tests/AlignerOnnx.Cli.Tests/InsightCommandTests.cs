@@ -20,6 +20,7 @@ public sealed class InsightCommandTests
             AlignerProcess.Run trained = (await AlignerProcess.RunAsync(["train", "sft", Model, "--data", Material.PocketData("form-json.train.jsonl"), "--steps", "60", "-o", adapter, "--json"], folder)).Expect(ExitCodes.Done);
             JsonElement records = trained.Document.GetProperty("records");
             Assert.HasCount(60, File.ReadAllLines(records.GetProperty("metrics").GetString()!));
+            Assert.IsTrue(File.Exists(records.GetProperty("loss_picture").GetString()));
             Assert.Contains("<polyline", File.ReadAllText(records.GetProperty("loss_curve").GetString()!));
             Assert.IsTrue(File.Exists(records.GetProperty("tensor_board").GetString()));
             Assert.Contains("form-json.train.jsonl", File.ReadAllText(Path.Combine(adapter, "README.md")));

@@ -44,7 +44,7 @@ internal static class TrainingPrinter
         output.Line(Text($"  peak memory       {made.PeakMemoryBytes / 1e6:N0} MB"));
         output.Line($"  model card        {Path.Combine(made.Output, "README.md")}");
         output.Line($"  metrics           {made.Records.Metrics}");
-        output.Line($"  loss curve        {made.Records.LossCurve}");
+        output.Line($"  loss curve        {made.Records.LossCurve}, {Path.GetFileName(made.Records.LossPicture)}");
         output.Line($"  TensorBoard       {made.Records.TensorBoard}");
     }
 

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Security;
-using System.Text;
 
 namespace AlignerOnnx.Training;
 
@@ -9,59 +7,55 @@ namespace AlignerOnnx.Training;
 /// <param name="Points">Its points from left to right; those that are not finite are left out.</param>
 internal sealed record ChartLine(string Name, IReadOnlyList<(double X, double Y)> Points);
 
-/// <summary>Draws lines over two labelled axes as SVG.</summary>
+/// <summary>Draws lines over two labelled axes.</summary>
 internal static class LineChart
 {
-    private const int Width = 800;
-    private const int Height = 450;
+    public const int Width = 800;
+    public const int Height = 450;
     private const int Left = 70;
     private const int Right = 20;
     private const int Top = 45;
     private const int Bottom = 50;
+    private const int Legend = 150;
 
     // Told apart by people of every colour vision (Okabe and Ito), and by their dashes in print.
-    private static readonly (string Colour, string Dash)[] Looks = [("#0072B2", "none"), ("#D55E00", "7 4"), ("#009E73", "2 3"), ("#CC79A7", "9 3 2 3")];
+    private static readonly (int Colour, double[] Dash)[] Looks = [(0x0072B2, []), (0xD55E00, [7, 4]), (0x009E73, [2, 3]), (0xCC79A7, [9, 3, 2, 3])];
 
-    public static string ToSvg(string title, string xLabel, string yLabel, IReadOnlyList<ChartLine> lines)
+    public static void Draw(IChartCanvas canvas, string title, string xLabel, string yLabel, IReadOnlyList<ChartLine> lines)
     {
         (double X, double Y)[] all = [.. lines.SelectMany(line => Finite(line))];
         Axis x = Axis.Over(all.Select(point => point.X));
         Axis y = Axis.Over(all.Select(point => point.Y));
-        StringBuilder svg = new();
-        svg.Append(CultureInfo.InvariantCulture, $"""
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" width="{Width}" height="{Height}" font-family="sans-serif" font-size="12" role="img" aria-label="{Escape(title)}">
-            <rect width="100%" height="100%" fill="white"/>
-            <text x="{Left}" y="22" font-size="15">{Escape(title)}</text>
-            <text x="{Width / 2}" y="{Height - 10}" text-anchor="middle">{Escape(xLabel)}</text>
-            <text x="16" y="{Height / 2}" text-anchor="middle" transform="rotate(-90 16 {Height / 2})">{Escape(yLabel)}</text>
-
-            """);
+        canvas.Text((Left, 22), title, size: 15);
+        canvas.Text((Width / 2, Height - 10), xLabel, ChartAnchor.Middle);
+        canvas.Text((16, Height / 2), yLabel, ChartAnchor.Middle, upwards: true);
         foreach (double tick in x.Ticks)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{AtX(x, tick):F1}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{tick:G6}</text>\n");
+            canvas.Text((AtX(x, tick), Height - Bottom + 18), Number(tick), ChartAnchor.Middle);
         }
         foreach (double tick in y.Ticks)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left} {AtY(y, tick):F1}H{Width - Right}\" stroke=\"#ddd\"/><text x=\"{Left - 6}\" y=\"{AtY(y, tick) + 4:F1}\" text-anchor=\"end\">{tick:G6}</text>\n");
+            canvas.Line([(Left, AtY(y, tick)), (Width - Right, AtY(y, tick))], 0xDDDDDD, 1, []);
+            canvas.Text((Left - 6, AtY(y, tick) + 4), Number(tick), ChartAnchor.End);
         }
+        canvas.Line([(Left, Top), (Left, Height - Bottom), (Width - Right, Height - Bottom)], 0x333333, 1, []);
         for (int i = 0; i < lines.Count; i++)
         {
-            (string colour, string dash) = Looks[i % Looks.Length];
-            string points = string.Join(' ', Finite(lines[i]).Select(point => string.Create(CultureInfo.InvariantCulture, $"{AtX(x, point.X):F1},{AtY(y, point.Y):F1}")));
-            int legend = Width - Right - (150 * (lines.Count - i));
-            svg.Append(CultureInfo.InvariantCulture, $"<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" stroke-dasharray=\"{dash}\"/>\n");
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{legend} 18h26\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dash}\"/><text x=\"{legend + 32}\" y=\"22\">{Escape(lines[i].Name)}</text>\n");
+            (int colour, double[] dash) = Looks[i % Looks.Length];
+            canvas.Line([.. Finite(lines[i]).Select(point => (AtX(x, point.X), AtY(y, point.Y)))], colour, 1.8, dash);
+            int legend = Width - Right - (Legend * (lines.Count - i));
+            canvas.Line([(legend, 18), (legend + 26, 18)], colour, 2, dash);
+            canvas.Text((legend + 32, 22), lines[i].Name);
         }
-        return svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left} {Top}V{Height - Bottom}H{Width - Right}\" fill=\"none\" stroke=\"#333\"/>\n</svg>\n").ToString();
     }
+
+    private static string Number(double tick) => tick.ToString("G6", CultureInfo.InvariantCulture);
 
     private static IEnumerable<(double X, double Y)> Finite(ChartLine line) => line.Points.Where(point => double.IsFinite(point.X) && double.IsFinite(point.Y));
 
     private static double AtX(Axis axis, double value) => Left + (axis.Share(value) * (Width - Left - Right));
 
     private static double AtY(Axis axis, double value) => Height - Bottom - (axis.Share(value) * (Height - Top - Bottom));
-
-    private static string Escape(string text) => SecurityElement.Escape(text);
 
     /// <summary>A range that ends on round numbers.</summary>
     private sealed record Axis(double Low, double High, double Step)

@@ -1,4 +1,3 @@
-using System.Text;
 using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.Training;
@@ -6,15 +5,16 @@ namespace AlignerOnnx.Training;
 /// <summary>The files that a run leaves beside its adapter, as full paths.</summary>
 /// <param name="Metrics">JSON lines, one a step.</param>
 /// <param name="LossCurve">An SVG picture of the losses.</param>
+/// <param name="LossPicture">The same as PNG.</param>
 /// <param name="TensorBoard">An event file for TensorBoard.</param>
-public sealed record RunRecords(string Metrics, string LossCurve, string TensorBoard)
+public sealed record RunRecords(string Metrics, string LossCurve, string LossPicture, string TensorBoard)
 {
     /// <summary>The records of a run's folder.</summary>
     /// <param name="folder">The folder.</param>
     public static RunRecords In(RunFolder folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return new RunRecords(folder.File("metrics.jsonl"), folder.File("loss.svg"), folder.File("events.out.tfevents.aligner"));
+        return new RunRecords(folder.File("metrics.jsonl"), folder.File("loss.svg"), folder.File("loss.png"), folder.File("events.out.tfevents.aligner"));
     }
 
     /// <summary>Draws the metrics as they are, each file complete or not at all.</summary>
@@ -27,8 +27,13 @@ public sealed record RunRecords(string Metrics, string LossCurve, string TensorB
             new("training", [.. rows.Select(row => ((double)row.Step, row.Loss))]),
             new("held out", [.. rows.Where(row => row.EvalLoss is not null).Select(row => ((double)row.Step, row.EvalLoss!.Value))]),
         ];
-        string svg = LineChart.ToSvg(title, "step", "loss", [.. lines.Where(line => line.Points.Count > 0)]);
-        AtomicOutput.WriteFile(LossCurve, stream => stream.Write(Encoding.UTF8.GetBytes(svg)));
+        ChartLine[] drawn = [.. lines.Where(line => line.Points.Count > 0)];
+        SvgCanvas svg = new(title);
+        LineChart.Draw(svg, title, "step", "loss", drawn);
+        AtomicOutput.WriteFile(LossCurve, stream => stream.Write(svg.ToBytes()));
+        PixelCanvas picture = new();
+        LineChart.Draw(picture, title, "step", "loss", drawn);
+        AtomicOutput.WriteFile(LossPicture, stream => PngFile.Write(stream, PixelCanvas.Width, picture.Pixels));
         AtomicOutput.WriteFile(TensorBoard, stream => TensorBoardFile.Write(stream, rows));
     }
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Xml.Linq;
 using AlignerOnnx.TestMaterial;
+using BigGustave;
 
 namespace AlignerOnnx.Training.Tests;
 
@@ -81,6 +82,41 @@ public sealed class RunRecordTests
     }
 
     [TestMethod]
+    public void Dashes_OfABentLine_GoOnRoundTheCorner()
+    {
+        ((double, double), (double, double))[] pieces = [.. Dashes.Of([(0, 0), (5, 0), (5, 6)], [4, 2])];
+        CollectionAssert.AreEqual(new[] { ((0d, 0d), (4d, 0d)), ((5, 1), (5, 5)) }, pieces);
+        CollectionAssert.AreEqual(new[] { ((0d, 0d), (5d, 0d)), ((5, 0), (5, 6)) }, Dashes.Of([(0, 0), (5, 0), (5, 6)], []).ToArray());
+    }
+
+    [TestMethod]
+    public void PixelFont_Letters_AreTheirShapes()
+    {
+        string[] rows = [.. Enumerable.Range(0, PixelFont.BaseLine).Select(row => string.Concat(Enumerable.Range(0, 11).Select(column => PixelFont.DotsOf("L7").Contains((column, row)) ? '#' : '.')))];
+        CollectionAssert.AreEqual(new[] { "#.....#####", "#.........#", "#........#.", "#.......#..", "#......#...", "#......#...", "#####..#..." }, rows);
+        CollectionAssert.AreEqual(PixelFont.DotsOf("?").ToArray(), PixelFont.DotsOf("é").ToArray());
+    }
+
+    /// <summary>The picture has the SVG's first line where that has its points, white where nothing is, and writing above the axes.</summary>
+    private static void AssertPictureShows(Png picture, double[][] points)
+    {
+        Assert.AreEqual((2 * LineChart.Width, 2 * LineChart.Height), (picture.Width, picture.Height));
+        foreach (double[] point in points)
+        {
+            Assert.AreEqual((0x00, 0x72, 0xB2), At(point[0], point[1]));
+        }
+        Assert.AreEqual((0xFF, 0xFF, 0xFF), At(points[0][0] + 5, points[0][1] - 5));
+        Assert.AreEqual((0x33, 0x33, 0x33), At(70, 200));
+        Assert.IsTrue(Enumerable.Range(140, 100).Any(x => picture.GetPixel(x, 36) is { R: 0, G: 0, B: 0 }));
+
+        (int, int, int) At(double x, double y)
+        {
+            Pixel pixel = picture.GetPixel((int)(2 * x), (int)(2 * y));
+            return (pixel.R, pixel.G, pixel.B);
+        }
+    }
+
+    [TestMethod]
     public void Draw_Metrics_GivesACurveOfEachLossInsideItsAxes()
     {
         string folder = Material.NewTemporaryFolder();
@@ -90,13 +126,14 @@ public sealed class RunRecordTests
             RunRecords.In(run).Draw("a <b> & c: loss");
         }
         XElement svg = XDocument.Load(Path.Combine(folder, "loss.svg")).Root!;
-        XElement[] lines = [.. svg.Elements().Where(element => element.Name.LocalName == "polyline")];
+        XElement[] lines = [.. svg.Elements().Where(element => element.Name.LocalName == "polyline" && element.Attribute("stroke-width")!.Value == "1.8")];
         Assert.HasCount(2, lines);
         double[][] points = [.. lines[0].Attribute("points")!.Value.Split(' ').Select(point => point.Split(',').Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray())];
         Assert.HasCount(3, points);
         Assert.IsTrue(points.All(point => point[0] is >= 70 and <= 780 && point[1] is >= 45 and <= 400));
         Assert.IsTrue(points[0][1] < points[1][1] && points[1][1] < points[2][1], "a lower loss stands lower");
         Assert.AreEqual("a <b> & c: loss", svg.Elements().First(element => element.Name.LocalName == "text").Value);
+        AssertPictureShows(Png.Open(Path.Combine(folder, "loss.png")), points);
         Assert.IsTrue(new FileInfo(Path.Combine(folder, "events.out.tfevents.aligner")).Length > 100);
         Directory.Delete(folder, recursive: true);
     }
