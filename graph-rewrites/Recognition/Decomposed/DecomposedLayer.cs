@@ -34,7 +34,7 @@ internal sealed record DecomposedLayer(PartialEvaluation Known, int Layer, Score
             QueryOperand = operands.Queries(samples.Queries, queries, samples.Tracer),
             QueryNormalization = OverHead(sample.Query.Normalization, headSize),
             KeyNormalization = OverHead(sample.Key.Normalization, headSize),
-            Scores = new ScoreFacts((float)scale.SoftCap, IsCausal: false),
+            Scores = new ScoreFacts((float)scale.SoftCap, Sinks: SinkColumn.Of(Scores.Path), IsCausal: false),
             Cache = DecomposedCache.Of(sample),
             Attended = attended,
             IsFlat = Known.ShapeOf(Attended.Output.Result) is { Length: 2 },

@@ -2,7 +2,7 @@ using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Decomposed;
 
-/// <summary>What stands between the product of queries and keys and the Softmax: scale, mask, soft-cap, casts and changes of layout, in any order.</summary>
+/// <summary>What stands between the product of queries and keys and the Softmax: scale, mask, soft-cap, sinks, casts and changes of layout, in any order.</summary>
 /// <param name="Softmax">The Softmax, or ONNX Runtime's BiasSoftmax.</param>
 /// <param name="Product">The product of queries and keys.</param>
 /// <param name="Path">The way from the Softmax back to the product.</param>
@@ -57,6 +57,7 @@ internal sealed record ScorePath(Node Softmax, MatrixProduct Product, PlacePath 
     {
         "Cast" or "Identity" or "Reshape" or "Squeeze" or "Unsqueeze" or "Expand" or "Transpose" or "Dropout" or "Clip" or "Tanh" or "Div" or "Sub" => node.Inputs.Take(1),
         "Add" or "Mul" or "Max" => node.Inputs.Take(2),
+        "Concat" when SinkColumn.IsJoin(node) => node.Inputs,
         "Where" => node.Inputs.Skip(1),
         _ => [],
     }).OfType<Value>();

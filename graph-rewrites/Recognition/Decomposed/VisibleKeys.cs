@@ -15,12 +15,12 @@ internal sealed class VisibleKeys(PartialEvaluation known)
     /// <summary>Why the scores are not those of a decoder; null where later keys are hidden.</summary>
     public string? WhyNot(ScorePath scores)
     {
-        (Node Node, Value Mask)[] masks = [.. scores.Masks];
+        (Node Node, Value Mask)[] masks = [.. scores.Masks.Where(mask => TellsKeysApart(mask.Mask))];
         if (masks.Length == 0)
         {
             return "no mask hides later keys: an encoder, not a decoder";
         }
-        if (known.ShapeOf(scores.Softmax.Input(0)) is not { Length: >= 2 } shape)
+        if (known.ShapeOf(SinkColumn.KeysOf(scores.Path)) is not { Length: >= 2 } shape)
         {
             return "the shape of the scores does not follow from the graph";
         }
@@ -39,6 +39,9 @@ internal sealed class VisibleKeys(PartialEvaluation known)
             : masks.Any(mask => known.ShapeOf(mask.Mask) is not { Length: >= 2 } size || size[^2] != 1) ? null
             : "the mask is the same for every query: an encoder, not a decoder";
     }
+
+    /// <summary>Whether a mask can hide one key and show another. The largest score, which PyTorch subtracts from all of a query, cannot.</summary>
+    private bool TellsKeysApart(Value mask) => known.ShapeOf(mask) is not [.., 1];
 
     /// <summary>Each query sees its own key and none behind it.</summary>
     private static bool HidesLater(bool[] hidden, long queries, long keys)

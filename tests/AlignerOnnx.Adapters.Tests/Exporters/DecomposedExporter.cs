@@ -65,6 +65,19 @@ internal enum RotaryForm
     Fused,
 }
 
+/// <summary>How a column of sinks stands beside the scores.</summary>
+internal enum SinkForm
+{
+    /// <summary>Behind them, the largest score subtracted from all (transformers).</summary>
+    Behind,
+
+    /// <summary>Behind them, as they are.</summary>
+    Unshifted,
+
+    /// <summary>Before them.</summary>
+    Before,
+}
+
 /// <summary>What meets queries, keys and values.</summary>
 internal enum CoreForm
 {
@@ -95,6 +108,8 @@ internal sealed record DecomposedOptions
     public MaskForm Mask { get; init; }
 
     public RmsForm Rms { get; init; }
+
+    public SinkForm Sinks { get; init; }
 
     public RotaryForm Rotary { get; init; }
 
@@ -348,12 +363,26 @@ internal sealed class DecomposedExporter(DecoderFacts facts, DecoderWeights weig
         string mask = broadcasts ? Graph.Op("Unsqueeze", MaskOf(layer), Graph.Integers(1)) : MaskOf(layer);
         string masked = options.Mask == MaskForm.Where ? Graph.Op("Where", mask, scores, Graph.Number(Lowest)) : Graph.Op("Add", scores, mask);
         string wide = options.Widens ? Graph.Op("Cast", [masked], NodeAttributes.Of("to", (long)DataType.Float)) : masked;
-        string shares = Graph.Op("Softmax", [wide], NodeAttributes.Of("axis", -1L));
+        string shares = Facts.HasSinks || Facts.SmoothSoftmax ? SharesBesideSinks(layer, wide, broadcasts) : Graph.Op("Softmax", [wide], NodeAttributes.Of("axis", -1L));
         if (options.Mask == MaskForm.AddGuarded)
         {
             shares = Graph.Op("Where", Graph.Op("IsNaN", shares), Graph.Number(0), shares);
         }
         return options.Widens ? Graph.Op("Cast", [shares], NodeAttributes.Of("to", (long)Facts.Type)) : shares;
+    }
+
+    /// <summary>A column of sinks joins the scores, the largest score is subtracted, and the share of the column is cut off (transformers' GPT-OSS).</summary>
+    private string SharesBesideSinks(int layer, string scores, bool broadcasts)
+    {
+        DataType type = options.Widens ? DataType.Float : Facts.Type;
+        long[] byHead = broadcasts ? [1, Facts.KeyValueHeads, Facts.Heads / Facts.KeyValueHeads, 1, 1] : [1, Facts.Heads, 1, 1];
+        string sinks = Facts.HasSinks ? Graph.Floats(Weights.Layers[layer].Sinks, type, Facts.Heads) : Graph.Floats(new float[Facts.Heads], type, Facts.Heads);
+        string rows = Graph.Op("Slice", Graph.Op("Shape", scores), Graph.Integers(0), Graph.Integers(-1));
+        string column = Graph.Op("Expand", Graph.Op("Reshape", sinks, Graph.Integers(byHead)), Graph.Op("Concat", [rows, Graph.Integers(1)], NodeAttributes.Of("axis", 0L)));
+        string joined = Graph.Op("Concat", options.Sinks == SinkForm.Before ? [column, scores] : [scores, column], NodeAttributes.Of("axis", -1L));
+        string shifted = options.Sinks == SinkForm.Unshifted ? joined : Graph.Op("Sub", joined, options.Opset >= 18 ? Graph.Op("ReduceMax", joined, Graph.Integers(-1)) : Graph.Op("ReduceMax", [joined], NodeAttributes.Of("axes", [-1L])));
+        string shares = Graph.Op("Softmax", [shifted], NodeAttributes.Of("axis", -1L));
+        return options.Sinks == SinkForm.Before ? Cut(shares, 1, long.MaxValue) : Cut(shares, 0, -1);
     }
 
     private double Lowest => Facts.Type == DataType.Float16 ? -65504 : float.MinValue;

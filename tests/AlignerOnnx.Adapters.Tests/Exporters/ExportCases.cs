@@ -158,6 +158,18 @@ internal static class ExportCases
         }
         yield return ExportCase.Decomposed("decomposed flattened", Llama2, new DecomposedOptions { Flattens = true, ComputesSizes = true });
         yield return ExportCase.Decomposed("decomposed flattened groups", Llama, new DecomposedOptions { Flattens = true });
+        foreach (SinkForm form in Enum.GetValues<SinkForm>())
+        {
+            yield return ExportCase.Decomposed($"decomposed sinks {form}", GptOss with { Window = -1 }, new DecomposedOptions { Sinks = form, Rotary = RotaryForm.Halves });
+        }
+        yield return ExportCase.Decomposed("optimum sinks, window", GptOss, new DecomposedOptions { Opset = 14, ComputesSizes = true });
+        yield return ExportCase.Decomposed("dynamo sinks, window", GptOss, new DecomposedOptions { Opset = 18, Mask = MaskForm.AddGuarded, Rms = RmsForm.ReciprocalMul });
+        yield return ExportCase.Decomposed("torch sinks, window", GptOss, new DecomposedOptions { Rms = RmsForm.OneOverSqrt, Scale = ScaleForm.Div, Rotary = RotaryForm.Split, Mask = MaskForm.Where, IsPacked = true });
+        yield return ExportCase.Decomposed("decomposed sinks, groups in five dimensions", GptOss with { Window = -1 }, new DecomposedOptions { Repeat = RepeatForm.Broadcast });
+        yield return ExportCase.Decomposed("decomposed sinks, flattened", GptOss with { Window = -1 }, new DecomposedOptions { Flattens = true });
+        yield return ExportCase.Decomposed("decomposed sinks, soft-cap", Gemma2 with { HasSinks = true }, new DecomposedOptions());
+        yield return ExportCase.Decomposed("decomposed sinks, float16 widened", GptOss with { Type = DataType.Float16, Window = -1 }, new DecomposedOptions { Widens = true }) with { Tolerance = 0.05 };
+        yield return ExportCase.Decomposed("decomposed smooth softmax", Llama with { SmoothSoftmax = true }, new DecomposedOptions());
         yield return ExportCase.Decomposed("decomposed without cache", Llama, new DecomposedOptions { HasCache = false });
         yield return ExportCase.Decomposed("decomposed rms operator", Qwen3, new DecomposedOptions { Rms = RmsForm.Operator, Opset = 23 });
         yield return ExportCase.Decomposed("decomposed float16", Half, new DecomposedOptions()) with { Tolerance = 0.05 };

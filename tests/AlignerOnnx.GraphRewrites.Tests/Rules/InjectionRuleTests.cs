@@ -96,6 +96,27 @@ public sealed class InjectionRuleTests
         }
         """);
 
+    // Scores beside a column of sinks (GPT-OSS): the layer's softmax keeps its column, the tokens' own softmax has none.
+    [TestMethod]
+    public void ManyToken_BesideSinks_LeavesThemToTheLayersOwnSoftmax() => RuleTest.Rewrites(WithSinks("", "").WithLists(), Inject(SlotLayout.ManyToken), WithSinks("""
+        ,
+                 float[aligner_batch, 1, 2, aligner_tokens, 4] "aligner.key", float[aligner_batch, 1, 2, aligner_tokens, 4] "aligner.value", float[aligner_batch, 1, 2] "aligner.gate"
+        """, """
+            queries = Reshape (qt, {0, 2, -1, 4})
+            keys = Squeeze ("aligner.key", {1})
+            keys_t = Transpose <perm = [0, 1, 3, 2]> (keys)
+            products = MatMul (queries, keys_t)
+            own_scores = Mul (products, half)
+            own = Softmax (own_scores)
+            values = Squeeze ("aligner.value", {1})
+            mixed = MatMul (own, values)
+            mixed5 = Reshape (mixed, {0, 2, 1, -1, 4})
+            gate = Reshape ("aligner.gate", {0, 2, 1, 1, 1})
+            gated = Mul (mixed5, gate)
+            branch = Reshape (gated, {0, 2, -1, 4})
+            sum = Add (h, branch)
+        """).With("float half", "float[1, 1, 2, 0, 4] \"aligner.key\" = {}, float[1, 1, 2, 0, 4] \"aligner.value\" = {}, float[1, 1, 2] \"aligner.gate\" = {-0, -0}, float half").With("[0, 2, 1, 3]> (h)", "[0, 2, 1, 3]> (sum)").WithLists());
+
     // The same, with keys and values projected from the tokens by the layer's own weights; of a packed projection elements 8..11 are keys, 12..15 values, and 0..7 queries.
     [TestMethod]
     public void Portable_ProjectsTheTokensByTheLayersOwnWeights() => RuleTest.Rewrites(Decoders.Packed, Inject(SlotLayout.Portable), """
@@ -236,6 +257,41 @@ public sealed class InjectionRuleTests
 
     [TestMethod]
     public void Prefix_OfAModelWithoutTokenIds_IsRefused() => AssertRefused("takes no token ids", Decoders.Separate, SlotLayout.Prefix);
+
+    /// <summary>A decoder layer as torch exports GPT-OSS: sinks joined to the scores, the largest score subtracted, their share cut off.</summary>
+    private static string WithSinks(string slots, string branch) => $$"""
+        <ir_version: 10, opset_import: ["" : 18]>
+        decoder (float[b, s, 8] x, float[s, s] mask{{slots}}) => (float[b, s, 8] y)
+            <float[8, 8] wq = ["location": "wq"], float[8, 8] wk = ["location": "wk"], float[8, 8] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"], float[1, 2, 1, 1] sinks = {0.5, 1.5}, float half = {0.5}>
+        {
+            q = MatMul (x, wq)
+            qh = Reshape (q, {0, 0, 2, 4})
+            qt = Transpose <perm = [0, 2, 1, 3]> (qh)
+            k = MatMul (x, wk)
+            kh = Reshape (k, {0, 0, 2, 4})
+            kt = Transpose <perm = [0, 2, 3, 1]> (kh)
+            v = MatMul (x, wv)
+            vh = Reshape (v, {0, 0, 2, 4})
+            vt = Transpose <perm = [0, 2, 1, 3]> (vh)
+            scores = MatMul (qt, kt)
+            scaled = Mul (scores, half)
+            masked = Add (scaled, mask)
+            rows = Shape <end = 3> (masked)
+            columns = Concat <axis = 0> (rows, {1})
+            column = Expand (sinks, columns)
+            wide = Concat <axis = -1> (masked, column)
+            largest = ReduceMax (wide, {-1})
+            shifted = Sub (wide, largest)
+            all = Softmax (shifted)
+            p = Slice (all, {0}, {-1}, {3})
+            h = MatMul (p, vt)
+        {{branch}}
+            t = Transpose <perm = [0, 2, 1, 3]> (h)
+            a = Reshape (t, {0, 0, 8})
+            o = MatMul (a, wo)
+            y = Add (x, o)
+        }
+        """;
 
     private static void AssertRefused(string reason, string text, SlotLayout layout) =>
         StringAssert.Contains(Assert.ThrowsExactly<ModelRefusedException>(() => Inject(layout)(OnnxText.Load(text))).What, reason);

@@ -83,6 +83,32 @@ public sealed class DecomposedLayerTests
         Assert.AreEqual((30f, 0.5f), (site.Scores.SoftCap, MathF.Round(site.Scale, 6)));
     }
 
+    /// <summary>A column beside the scores takes its share of the softmax, which meets no value.</summary>
+    [TestMethod]
+    [DataRow("Concat <axis = -1> (masked, column)", "Slice (all, {0}, {-1}, {3})", DisplayName = "behind the scores")]
+    [DataRow("Concat <axis = -1> (column, masked)", "Slice (all, {1}, {9}, {3})", DisplayName = "before them")]
+    public void Sinks_AreAColumnThatIsCutOff(string join, string cut)
+    {
+        AttentionSite site = Site(Sinks(join, cut));
+        Assert.AreEqual(("column", "qt", "h", 0.5f), (site.Scores.Sinks!.Name, site.QueryOperand!.Value.Name, site.Attended.Value.Name, site.Scale));
+        Assert.AreEqual("column", Site(Sinks($"{join} largest = ReduceMax (wide, {{-1}}) shifted = Sub (wide, largest)", cut, "shifted")).Scores.Sinks!.Name, "the largest score subtracted");
+        Assert.IsNull(Site(Layer).Scores.Sinks);
+    }
+
+    [TestMethod]
+    [DataRow("Slice (all, {1}, {9}, {3})", "the probabilities that meet the values do not come from the scores element by element", "Softmax 'softmax'", DisplayName = "a key is cut off in its place")]
+    [DataRow("Slice (all, {0}, {-2}, {3})", "the shapes of queries, keys and values do not follow from the graph", "Softmax 'softmax'", DisplayName = "a key is cut off too")]
+    public void Sinks_MayNotMeetValues(string cut, string reason, string culprit) => RuleTest.Fails(Sinks("Concat <axis = -1> (masked, column)", cut).WithLists(), reason, culprit);
+
+    /// <summary>What is joined to scores and what is subtracted from all of them hides no key.</summary>
+    [TestMethod]
+    public void Sinks_BesideScoresWithoutAMask_AreAnEncoders()
+    {
+        string encoder = Sinks("Concat <axis = -1> (masked, column) largest = ReduceMax (wide, {-1}) shifted = Sub (wide, largest)", "Slice (all, {0}, {-1}, {3})", "shifted").With("Add (scaled, mask)", "Identity (scaled)");
+        RuleTest.Fails(encoder.WithLists(), "no mask hides later keys: an encoder, not a decoder", "Softmax 'softmax'");
+        RuleTest.Fails(encoder.With("Identity (scaled)", "Add (scaled, padding)").WithLists(), "the mask is the same for every query: an encoder, not a decoder", "Softmax 'softmax'");
+    }
+
     [TestMethod]
     public void Cache_IsWhatNewKeysAndValuesAreJoinedTo()
     {
@@ -317,6 +343,9 @@ public sealed class DecomposedLayerTests
     private static string Cached => Layer.With("kl = Transpose <perm = [0, 1, 3, 2]> (kt)", "present_key = Concat <axis = 2> (past_key, kt) kl = Transpose <perm = [0, 1, 3, 2]> (present_key)")
         .With("[meet] h = MatMul (p, vt)", "present_value = Concat <axis = 2> (past_value, vt) [meet] h = MatMul (p, present_value)").With("float[s, s] mask", "float[s, \"past + s\"] mask")
         .With("(float[b, s, 8] y)", "(float[b, s, 8] y, float[b, 2, all, 4] present_key, float[b, 2, all, 4] present_value)");
+
+    private static string Sinks(string join, string cut, string scores = "wide") => Layer.With("int64 first = {0}", "float[1, 2, 1, 1] sinks = {0.5, 1.5}, int64 first = {0}").With("[softmax] p = Softmax (masked)",
+        $"rows = Shape <end = 3> (masked) columns = Concat <axis = 0> (rows, {{1}}) column = Expand (sinks, columns) wide = {join} [softmax] all = Softmax ({scores}) p = {cut}");
 
     private static string Shared => Layer.With("MatMul (t0, wk)", "MatMul (t0, narrow)").With("MatMul (t0, wv)", "MatMul (t0, narrow)")
         .With("kh = Reshape (k, {0, 0, 2, 4})", "k1 = Reshape (k, {0, 0, 1, 4}) kh = Expand (k1, {1, 1, 2, 1})").With("vh = Reshape (v, {0, 0, 2, 4})", "v1 = Reshape (v, {0, 0, 1, 4}) vh = Expand (v1, {1, 1, 2, 1})");
