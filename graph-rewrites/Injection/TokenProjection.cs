@@ -17,12 +17,18 @@ internal static class TokenProjection
 
     private static Value Part(OpEmitter emit, ProjectionSlice slice, Value product)
     {
-        if (slice.HeadStride is not null)
-        {
-            throw new ModelRefusedException("The projection holds query, key and value of each head side by side", slice.Projection.Node.ToString(), remedy: "patch with --slots one-token or many-token");
-        }
-        Value part = slice.IsWhole ? product : emit.Slice(product, 1, slice.First, slice.Count).LikeButLast(product, slice.Count);
+        Value part = slice.IsWhole ? product : (slice.BlockStride is { } stride ? Blocks(emit, slice, product, stride) : emit.Slice(product, 1, slice.First, slice.Count)).LikeButLast(product, slice.Count);
         return slice.LateBias is { } late ? emit.Add(part, emit.Slice(late.Vector, 0, late.First, slice.Count)).LikeButLast(product, slice.Count) : part;
+    }
+
+    /// <summary>A block out of each stride: [n, blocks, stride] -> [n, blocks, size] -> [n, count].</summary>
+    private static Value Blocks(OpEmitter emit, ProjectionSlice slice, Value product, long stride)
+    {
+        (long blocks, long size, long output) = (slice.Count / slice.BlockSize!.Value, slice.BlockSize.Value, slice.Projection.OutputSize);
+        return blocks * stride == output && slice.First + size <= stride
+            ? emit.Reshape(emit.Slice(emit.Reshape(product, 0, blocks, stride), 2, slice.First, size), 0, slice.Count)
+            : throw new ModelRefusedException("The projection holds more than the queries, keys and values of heads side by side", slice.Projection.Node.ToString(),
+                $"{output} elements", $"{blocks} blocks of {stride}", "patch with --slots one-token or many-token");
     }
 
     private static Value Normalize(OpEmitter emit, AttentionSite site, Value keys)

@@ -88,7 +88,7 @@ internal sealed class MultiHeadAttentionRecogniser(TracedHeads traced) : IAttent
             ? Match<HeadsPath[]>.Fail($"{packed.Found.Slice.Count} packed elements do not divide into {heads} heads of {parts} parts, or are changed together", operand)
             : Enumerable.Range(0, parts).Select(part => packed.Found with
             {
-                Slice = new ProjectionSlice(packed.Found.Slice.Projection, packed.Found.Slice.First + (part * size), heads * size) { HeadStride = parts * size, HeadSize = size },
+                Slice = new ProjectionSlice(packed.Found.Slice.Projection, packed.Found.Slice.First + (part * size), heads * size) { BlockStride = parts * size, BlockSize = size },
             }).ToArray();
     }
 

@@ -52,7 +52,7 @@ internal sealed class TracedHeads(Lazy<PartialEvaluation> known)
 
     /// <summary>A late bias is no part of what samples see of a projection.</summary>
     private static bool AreSame(ProjectionSlice followed, ProjectionSlice sampled) =>
-        followed.Projection.Node == sampled.Projection.Node && followed.First == sampled.First && followed.Count == sampled.Count;
+        followed.Projection.Node == sampled.Projection.Node && (followed.First, followed.Count, followed.BlockStride) == (sampled.First, sampled.Count, sampled.BlockStride);
 
     /// <summary>The way that samples show; null where shapes do not follow from the graph, or an element cannot be followed.</summary>
     private Match<HeadsPath>? Sample(HeadsOperand operand)
@@ -77,7 +77,7 @@ internal sealed class TracedHeads(Lazy<PartialEvaluation> known)
         }
         Match<HeadPart> part = HeadPart.Of("heads", [.. samples], size);
         return !part.Success ? Match<HeadsPath>.Fail(part)
-            : heads % part.Found.Heads != 0 || samples.Any(sample => sample.Element.Row != samples[0].Element.Row || sample.Element.Channel != part.Found.Slice.First + (sample.Sample.Head * part.Found.Heads / heads * size) + sample.Sample.Element)
+            : heads % part.Found.Heads != 0 || samples.Any(sample => sample.Element.Row != samples[0].Element.Row || sample.Element.Channel != part.Found.Slice.OutputOf((sample.Sample.Head * part.Found.Heads / heads * size) + sample.Sample.Element))
             ? Match<HeadsPath>.Fail("heads reach the attention in another order than side by side", part.Found.Slice.Projection.Node)
             : PathOf(operand, part.Found, samples[0].Element, heads);
     }

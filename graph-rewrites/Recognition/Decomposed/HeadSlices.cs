@@ -48,7 +48,7 @@ internal sealed record HeadSlices(ProjectionSlice Query, ProjectionSlice Key, Pr
             {
                 return $"query head {sample.Head} meets key head {ofKey} and value head {ofValue}, in an order other than side by side (head {group})";
             }
-            if (sample.Value.Channel != value.Slice.First + (group * size) + sample.Element)
+            if (sample.Value.Channel != value.Slice.OutputOf((group * size) + sample.Element))
             {
                 return $"element {sample.Element} of value head {group} is not element {sample.Element} of head {sample.Head} of the attention output";
             }
@@ -68,9 +68,13 @@ internal sealed record HeadSlices(ProjectionSlice Query, ProjectionSlice Key, Pr
 internal sealed record HeadPart(ProjectionSlice Slice, long Heads, long Size)
 {
     /// <summary>The head of an element.</summary>
-    public long HeadOf(TracedElement element) => (element.Channel - Slice.First) / Size;
+    public long HeadOf(TracedElement element)
+    {
+        long place = element.Channel - Slice.First;
+        return (Slice is { BlockStride: { } stride, BlockSize: { } block } ? (place / stride * block) + (place % stride) : place) / Size;
+    }
 
-    /// <summary>Finds the part from its sampled elements: heads must follow each other without gaps.</summary>
+    /// <summary>Finds the part from its sampled elements: heads must follow each other without gaps, or in blocks of as many heads with gaps of one size.</summary>
     public static Match<HeadPart> Of(string what, (HeadSample Sample, TracedElement Element)[] samples, long size)
     {
         TracedElement first = samples[0].Element;
@@ -98,9 +102,23 @@ internal sealed record HeadPart(ProjectionSlice Slice, long Heads, long Size)
                 return Match<HeadPart>.Fail($"the rotary embedding mixes element {sample.Element} of head {sample.Head} with another head", element.Projection.Node);
             }
         }
-        long heads = (end - start) / size;
-        return samples.Select(sample => (sample.Element.Channel - start) / size).Distinct().LongCount() == heads
-            ? new HeadPart(new ProjectionSlice(first.Projection, start, end - start), heads, size)
-            : Match<HeadPart>.Fail($"the heads of the {what} do not stand side by side in their projection (queries, keys and values of a head packed together)", first.Projection.Node);
+        return InBlocks(first.Projection, start, [.. samples.Select(sample => (sample.Element.Channel - start) / size).Distinct().Order()], size) is { } slice
+            ? new HeadPart(slice, slice.Count / size, size)
+            : Match<HeadPart>.Fail($"the heads of the {what} stand in their projection neither side by side nor in blocks of one size", first.Projection.Node);
+    }
+
+    /// <summary>The part that heads are, of which the places are given in heads from the first one; null where they are in no order.</summary>
+    private static ProjectionSlice? InBlocks(Projection projection, long start, long[] places, long size)
+    {
+        int block = places.TakeWhile((place, index) => place == index).Count();
+        ProjectionSlice slice = new(projection, start, places.Length * size);
+        if (block == places.Length)
+        {
+            return slice;
+        }
+        long stride = places[block];
+        return places.Length % block == 0 && places.Select((place, index) => place == (index / block * stride) + (index % block)).All(fits => fits)
+            ? slice with { BlockStride = stride * size, BlockSize = block * size }
+            : null;
     }
 }

@@ -85,13 +85,13 @@ internal static class ProjectionWeights
         return bias;
     }
 
-    /// <summary>The output elements of the part: behind each other, or head by head with a stride.</summary>
+    /// <summary>The output elements of the part: behind each other, or block by block with a stride.</summary>
     private static long[] Rows(ProjectionSlice slice)
     {
         long[] rows = new long[slice.Count];
         for (long i = 0; i < rows.Length; i++)
         {
-            rows[i] = slice.First + (slice is { HeadStride: { } stride, HeadSize: { } size } ? (i / size * stride) + (i % size) : i);
+            rows[i] = slice.OutputOf(i);
         }
         return rows;
     }

@@ -7,7 +7,11 @@ internal sealed record LowRank(Matrix Down, Matrix Up)
 }
 
 /// <summary>A matrix with what is added to its product.</summary>
-internal sealed record Linear(Matrix Matrix, float[]? Bias, LowRank? Update = null);
+internal sealed record Linear(Matrix Matrix, float[]? Bias, LowRank? Update = null)
+{
+    /// <summary>Some of the outputs.</summary>
+    public Linear Part(int first, int count) => new(Matrix.Part(first, count), Bias?[first..(first + count)]);
+}
 
 /// <summary>A normalization's weight, and its bias where it is a LayerNorm.</summary>
 internal sealed record Norm(float[] Weight, float[]? Bias);

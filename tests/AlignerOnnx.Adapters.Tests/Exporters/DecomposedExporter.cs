@@ -115,6 +115,12 @@ internal sealed record DecomposedOptions
 
     public bool IsPacked { get; init; }
 
+    /// <summary>What is rotated is cut off before heads come first.</summary>
+    public bool CutsInSequence { get; init; }
+
+    /// <summary>Query heads, key and value of each group stand side by side in one projection (InternLM2).</summary>
+    public bool IsPackedByGroup { get; init; }
+
     public bool HasCache { get; init; } = true;
 
     /// <summary>Softmax and normalizations in float32 inside a float16 graph.</summary>
@@ -193,9 +199,9 @@ internal sealed class DecomposedExporter(DecoderFacts facts, DecoderWeights weig
     {
         LayerWeights w = Weights.Layers[layer];
         (string q, string k, string v) = Projections(h, w);
-        string queries = Turn(layer, ByHead(q, Facts.Heads, w.QueryNorm), w.QueryNorm);
-        string keys = Turn(layer, ByHead(k, Facts.KeyValueHeads, w.KeyNorm), w.KeyNorm);
-        string values = ByHead(v, Facts.KeyValueHeads, norm: null);
+        string queries = Turn(layer, Apart(q, Facts.Heads, w.QueryNorm), w.QueryNorm);
+        string keys = Turn(layer, Apart(k, Facts.KeyValueHeads, w.KeyNorm), w.KeyNorm);
+        string values = HeadsFirst(Apart(v, Facts.KeyValueHeads, norm: null));
         if (options.HasCache)
         {
             (string pastKey, string pastValue) = PastInputs(layer);
@@ -215,6 +221,10 @@ internal sealed class DecomposedExporter(DecoderFacts facts, DecoderWeights weig
 
     private (string Query, string Key, string Value) Projections(string h, LayerWeights w)
     {
+        if (options.IsPackedByGroup)
+        {
+            return ProjectionsByGroup(h, w);
+        }
         if (!options.IsPacked)
         {
             return (Project(h, w.Query), Project(h, w.Key), Project(h, w.Value));
@@ -224,24 +234,40 @@ internal sealed class DecomposedExporter(DecoderFacts facts, DecoderWeights weig
         return (Cut(0, Facts.QuerySize), Cut(Facts.QuerySize, Facts.KeySize), Cut(Facts.QuerySize + Facts.KeySize, Facts.KeySize));
     }
 
-    private string ByHead(string heads, int count, float[]? norm)
+    private (string Query, string Key, string Value) ProjectionsByGroup(string h, LayerWeights w)
+    {
+        (int shared, int size) = (Facts.Heads / Facts.KeyValueHeads, Facts.HeadSize);
+        string packed = Project(h, [.. Enumerable.Range(0, Facts.KeyValueHeads).SelectMany(group => new[] { w.Query.Part(group * shared * size, shared * size), w.Key.Part(group * size, size), w.Value.Part(group * size, size) })]);
+        string apart = Graph.Op("Reshape", packed, Sizes(Facts.KeyValueHeads, shared + 2, size));
+        string queries = Graph.Op("Slice", apart, Graph.Integers(0), Graph.Integers(-2), Graph.Integers(3));
+        string keys = Graph.Op("Gather", [apart, Graph.Integer(shared)], NodeAttributes.Of("axis", 3L));
+        string values = Graph.Op("Gather", [apart, Graph.Integer(-1)], NodeAttributes.Of("axis", 3L));
+        return (Graph.Op("Reshape", queries, Sizes(Facts.QuerySize)), Graph.Op("Reshape", keys, Sizes(Facts.KeySize)), Graph.Op("Reshape", values, Sizes(Facts.KeySize)));
+    }
+
+    private string HeadsFirst(string heads) => Graph.Op("Transpose", [heads], NodeAttributes.Of("perm", 0, 2, 1, 3));
+
+    private string Apart(string heads, int count, float[]? norm)
     {
         string whole = norm is not null && Facts.HeadNorm == HeadNorm.Whole ? Normalise(heads, new Norm(norm, null)) : heads;
         string apart = Graph.Op("Reshape", whole, Sizes(count, Facts.HeadSize));
-        string normal = norm is not null && Facts.HeadNorm == HeadNorm.PerHead && !Facts.NormalisesRotated ? Normalise(apart, new Norm(norm, null)) : apart;
-        return Graph.Op("Transpose", [normal], NodeAttributes.Of("perm", 0, 2, 1, 3));
+        return norm is not null && Facts.HeadNorm == HeadNorm.PerHead && !Facts.NormalisesRotated ? Normalise(apart, new Norm(norm, null)) : apart;
     }
 
     private string Turn(int layer, string heads, float[] norm)
     {
-        string turned = !Facts.IsRotated(layer) ? heads : Facts.RotatedSize == Facts.HeadSize || options.Rotary == RotaryForm.Fused ? Rotate(layer, heads) : RotatePart(layer, heads);
+        string turned = !Facts.IsRotated(layer) ? HeadsFirst(heads) : Facts.RotatedSize == Facts.HeadSize || options.Rotary == RotaryForm.Fused ? Rotate(layer, HeadsFirst(heads)) : RotatePart(layer, heads);
         return Facts.NormalisesRotated && Facts.HeadNorm == HeadNorm.PerHead ? Normalise(turned, new Norm(norm, null)) : turned;
     }
 
     private string RotatePart(int layer, string heads)
     {
-        string first = Cut(heads, 0, Facts.RotatedSize);
-        return Graph.Op("Concat", [Rotate(layer, first), Cut(heads, Facts.RotatedSize, long.MaxValue)], NodeAttributes.Of("axis", -1L));
+        string whole = options.CutsInSequence ? heads : HeadsFirst(heads);
+        string[] parts = options.Rotary == RotaryForm.Split
+            ? Graph.Ops("Split", [whole, Graph.Integers(Facts.RotatedSize, Facts.HeadSize - Facts.RotatedSize)], Graph.Names(2), NodeAttributes.Of("axis", -1L))
+            : [Cut(whole, 0, Facts.RotatedSize), Cut(whole, Facts.RotatedSize, long.MaxValue)];
+        parts = options.CutsInSequence ? [.. parts.Select(HeadsFirst)] : parts;
+        return Graph.Op("Concat", [Rotate(layer, parts[0]), parts[1]], NodeAttributes.Of("axis", -1L));
     }
 
     private string Rotate(int layer, string x)

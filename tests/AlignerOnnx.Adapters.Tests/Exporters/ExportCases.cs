@@ -156,8 +156,6 @@ internal static class ExportCases
             yield return ExportCase.Decomposed($"decomposed rotary {form}", Llama with { InterleavedRotary = form == RotaryForm.Pairs }, new DecomposedOptions { Rotary = form });
             yield return ExportCase.Decomposed($"decomposed partial rotary {form}", Phi4 with { InterleavedRotary = form == RotaryForm.Pairs }, new DecomposedOptions { Rotary = form });
         }
-        yield return ExportCase.Decomposed("decomposed flattened", Llama2, new DecomposedOptions { Flattens = true, ComputesSizes = true });
-        yield return ExportCase.Decomposed("decomposed flattened groups", Llama, new DecomposedOptions { Flattens = true });
         foreach (SinkForm form in Enum.GetValues<SinkForm>())
         {
             yield return ExportCase.Decomposed($"decomposed sinks {form}", GptOss with { Window = -1 }, new DecomposedOptions { Sinks = form, Rotary = RotaryForm.Halves });
@@ -169,7 +167,17 @@ internal static class ExportCases
         yield return ExportCase.Decomposed("decomposed sinks, flattened", GptOss with { Window = -1 }, new DecomposedOptions { Flattens = true });
         yield return ExportCase.Decomposed("decomposed sinks, soft-cap", Gemma2 with { HasSinks = true }, new DecomposedOptions());
         yield return ExportCase.Decomposed("decomposed sinks, float16 widened", GptOss with { Type = DataType.Float16, Window = -1 }, new DecomposedOptions { Widens = true }) with { Tolerance = 0.05 };
+        yield return ExportCase.Decomposed("decomposed internlm2", Llama, new DecomposedOptions { IsPackedByGroup = true, ComputesSizes = true });
+        yield return ExportCase.Decomposed("decomposed internlm2, biased", Qwen2, new DecomposedOptions { IsPackedByGroup = true, Opset = 18, Rms = RmsForm.ReciprocalMul });
+        yield return ExportCase.Decomposed("decomposed internlm2, one group", MultiQuery, new DecomposedOptions { IsPackedByGroup = true });
+        yield return ExportCase.Decomposed("decomposed internlm2 int4", Llama, new DecomposedOptions { IsPackedByGroup = true }, new NBitsStorage { ZeroPoints = ZeroPoints.Packed });
+        yield return ExportCase.Decomposed("decomposed gpt-neox, packed by head", Llama2 with { LayerNorm = true, RotatedSize = 8 }, new DecomposedOptions { IsPackedByGroup = true });
+        yield return ExportCase.Decomposed("Standard behind internlm2", Llama, new DecomposedOptions { IsPackedByGroup = true, Core = CoreForm.Standard, Opset = 23 });
+        yield return ExportCase.Decomposed("StandardShared behind internlm2", Llama, new DecomposedOptions { IsPackedByGroup = true, Core = CoreForm.StandardShared, Opset = 23 });
+        yield return ExportCase.Decomposed("MultiHead behind internlm2", Llama, new DecomposedOptions { IsPackedByGroup = true, Core = CoreForm.MultiHead });
         yield return ExportCase.Decomposed("decomposed smooth softmax", Llama with { SmoothSoftmax = true }, new DecomposedOptions());
+        yield return ExportCase.Decomposed("decomposed flattened", Llama2, new DecomposedOptions { Flattens = true, ComputesSizes = true });
+        yield return ExportCase.Decomposed("decomposed flattened groups", Llama, new DecomposedOptions { Flattens = true });
         yield return ExportCase.Decomposed("decomposed without cache", Llama, new DecomposedOptions { HasCache = false });
         yield return ExportCase.Decomposed("decomposed rms operator", Qwen3, new DecomposedOptions { Rms = RmsForm.Operator, Opset = 23 });
         yield return ExportCase.Decomposed("decomposed float16", Half, new DecomposedOptions()) with { Tolerance = 0.05 };

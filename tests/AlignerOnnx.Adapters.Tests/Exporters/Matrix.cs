@@ -21,6 +21,13 @@ internal sealed record Matrix(int Inputs, int Outputs, float[] Rows)
     /// <summary>[inputs, outputs].</summary>
     public float[] Columns => [.. from input in Enumerable.Range(0, Inputs) from output in Enumerable.Range(0, Outputs) select Rows[(output * Inputs) + input]];
 
+    /// <summary>Some of the outputs.</summary>
+    public Matrix Part(int first, int count)
+    {
+        T[] Of<T>(T[] all) => [.. all.Skip(first * (all.Length / Outputs)).Take(count * (all.Length / Outputs))];
+        return this with { Outputs = count, Rows = Of(Rows), Elements = Of(Elements), Scales = Of(Scales), ZeroPoints = Of(ZeroPoints) };
+    }
+
     /// <summary>Matrices of the same input above each other, as packed projections have them.</summary>
     public static Matrix Stack(params Matrix[] parts) => parts[0] with
     {

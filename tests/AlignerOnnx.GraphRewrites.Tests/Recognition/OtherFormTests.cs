@@ -96,7 +96,7 @@ public sealed class OtherFormTests
     public void MultiHeadAttention_WithPackedHeads_StridesOverTheProjection()
     {
         AttentionSite site = Site("m = MatMul (x, wqkv) five = Constant <value_ints = [0, 0, 2, 3, 4]> () r = Reshape (m, five) [core] a = com.microsoft.MultiHeadAttention <num_heads = 2, unidirectional = 1> (r)");
-        Assert.AreEqual((8L, 8L, 12L, 4L, false), (site.Value.First, site.Value.Count, site.Value.HeadStride!.Value, site.Value.HeadSize!.Value, site.Value.IsWhole));
+        Assert.AreEqual((8L, 8L, 12L, 4L, false), (site.Value.First, site.Value.Count, site.Value.BlockStride!.Value, site.Value.BlockSize!.Value, site.Value.IsWhole));
         Assert.IsTrue(site.QueryOperand is { IsPacked: true, Interleaved: true, Layout: HeadLayout.SequenceHeads });
     }
 
@@ -310,8 +310,8 @@ public sealed class OtherFormTests
     public void MultiHeadAttention_WithPackedKeysAndValues_StridesOverTheirProjection()
     {
         AttentionSite site = RuleTest.Site(PackedPair("five = Constant <value_ints = [0, 0, 2, 2, 4]> () r = Reshape (m, five)", "r"));
-        Assert.AreEqual((0L, 8L, 8L, 4L), (site.Key.First, site.Key.Count, site.Key.HeadStride!.Value, site.Key.HeadSize!.Value));
-        Assert.AreEqual((4L, 8L, 8L, 4L), (site.Value.First, site.Value.Count, site.Value.HeadStride!.Value, site.Value.HeadSize!.Value));
+        Assert.AreEqual((0L, 8L, 8L, 4L), (site.Key.First, site.Key.Count, site.Key.BlockStride!.Value, site.Key.BlockSize!.Value));
+        Assert.AreEqual((4L, 8L, 8L, 4L), (site.Value.First, site.Value.Count, site.Value.BlockStride!.Value, site.Value.BlockSize!.Value));
         Assert.AreEqual(("query", true), (site.Query.Projection.Node.Name, site.Query.IsWhole));
     }
 

@@ -276,13 +276,31 @@ public sealed class DecomposedLayerTests
 
     private static string Masked(string mask, string choice) => Layer.With("masked = Add (scaled, mask)", $"filled = Mul (ones, far) {mask} masked = {choice}");
 
+    /// <summary>GPT-NeoX and InternLM2: query heads, key and value of a head or a group of heads stand side by side in one projection. Four query heads of 2 over two key/value heads.</summary>
+    [TestMethod]
+    public void HeadsOfAGroup_MayStandSideBySideInOneProjection()
+    {
+        AttentionSite site = Site(Grouped("groups = Reshape (all, {0, 0, 2, 4, 2}) queries = Slice (groups, {0}, {-2}, {3})"));
+        Assert.AreEqual((4, 2, 2), (site.QueryHeads, site.KeyValueHeads, site.HeadSize));
+        Assert.AreEqual((0L, 8L, 8L, 4L), (site.Query.First, site.Query.Count, site.Query.BlockStride!.Value, site.Query.BlockSize!.Value));
+        Assert.AreEqual((4L, 4L, 8L, 2L), (site.Key.First, site.Key.Count, site.Key.BlockStride!.Value, site.Key.BlockSize!.Value));
+        Assert.AreEqual((6L, 4L, 8L, 2L), (site.Value.First, site.Value.Count, site.Value.BlockStride!.Value, site.Value.BlockSize!.Value));
+        Assert.AreEqual(("qt", HeadLayout.HeadMajor), (site.QueryOperand!.Value.Name, site.QueryOperand.Layout));
+        Assert.AreEqual(12L, Site(Layer.With("[query] q = MatMul (t0, wq)", "all = MatMul (t0, packed) five = Reshape (all, {0, 0, 2, 3, 4}) part = Slice (five, {0}, {1}, {3}) q = Reshape (part, {0, 0, 8})")).Query.BlockStride!.Value);
+    }
+
+    [TestMethod]
+    [DataRow("groups = Reshape (all, {0, 0, 2, 4, 2}) queries = Gather <axis = 2> (all, {0, 1, 2, 3, 4, 5, 8, 9})", "the heads of the queries stand in their projection neither side by side nor in blocks of one size", "MatMul 'packed'", DisplayName = "three heads and one")]
+    [DataRow("groups = Reshape (all, {0, 0, 2, 4, 2}) queries = Gather <axis = 2> (all, {0, 1, 4, 5, 8, 9, 14, 15})", "the heads of the queries stand in their projection neither side by side nor in blocks of one size", "MatMul 'packed'", DisplayName = "gaps of two sizes")]
+    [DataRow("groups = Reshape (all, {0, 0, 2, 4, 2}) queries = Gather <axis = 2> (all, {8, 9, 10, 11, 0, 1, 2, 3})", "head 0 of the attention output belongs to query head 2", "MatMul 'packed'", DisplayName = "groups in another order")]
+    public void HeadsOfAGroup_InAnotherOrder_AreRefused(string queries, string reason, string culprit) => RuleTest.Fails(Grouped(queries).WithLists(), reason, culprit);
+
     /// <summary>Single elements show how heads reach the attention, whatever operators stand between.</summary>
     [TestMethod]
     // Queries.
     [DataRow("[query] q = MatMul (t0, wq)", "left = MatMul (t0, narrow) [right] right = MatMul (t0, narrow) q = Concat <axis = -1> (left, right)", "queries of different heads come from different projections", "MatMul 'right'")]
     [DataRow("qh = Reshape (q, {0, 0, 2, 4})", "left, right = Split <axis = -1> (q, {4, 4}) more = Mul (left, two) joined = Concat <axis = -1> (more, right) qh = Reshape (joined, {0, 0, 2, 4})", "queries of different heads are scaled or normalised differently", "MatMul 'query'")]
     [DataRow("[query] q = MatMul (t0, wq)", "[query] all = MatMul (t0, double_width) q = Gather <axis = 2> (all, {0, 1, 2, 3, 4, 5, 6, 8})", "queries are elements 0 to 8 of a projection, which is not a number of heads of 4", "MatMul 'query'")]
-    [DataRow("[query] q = MatMul (t0, wq)", "[query] all = MatMul (t0, packed) five = Reshape (all, {0, 0, 2, 3, 4}) part = Slice (five, {0}, {1}, {3}) q = Reshape (part, {0, 0, 8})", "the heads of the queries do not stand side by side in their projection (queries, keys and values of a head packed together)", "MatMul 'query'")]
     [DataRow("[query] q = MatMul (t0, wq)", "[query] one_head = MatMul (t0, narrow) q = Concat <axis = -1> (one_head, one_head)", "the output projection takes 2 heads of 4, the queries have 1", "MatMul 'query'")]
     [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Gather <axis = 2> (qh, {1, 0}) qt = Transpose <perm = [0, 2, 1, 3]> (qs)", "head 0 of the attention output belongs to query head 1", "MatMul 'key'")]
     [DataRow("qt = Transpose <perm = [0, 2, 1, 3]> (qh)", "qs = Slice (qh, {-1}, {-9}, {1}, {-1}) qt = Transpose <perm = [0, 2, 1, 3]> (qs)", "token 5 is attended with the query of token 3, the key of token 5 and the value of token 5", "MatMul 'key'")]
@@ -346,6 +364,10 @@ public sealed class DecomposedLayerTests
 
     private static string Sinks(string join, string cut, string scores = "wide") => Layer.With("int64 first = {0}", "float[1, 2, 1, 1] sinks = {0.5, 1.5}, int64 first = {0}").With("[softmax] p = Softmax (masked)",
         $"rows = Shape <end = 3> (masked) columns = Concat <axis = 0> (rows, {{1}}) column = Expand (sinks, columns) wide = {join} [softmax] all = Softmax ({scores}) p = {cut}");
+
+    private static string Grouped(string queries) => Layer.With("[query] q = MatMul (t0, wq)", $"[packed] all = MatMul (t0, double_width) {queries} q = Reshape (queries, {{0, 0, 8}})").With("qh = Reshape (q, {0, 0, 2, 4})", "qh = Reshape (q, {0, 0, 4, 2})")
+        .With("[key] k = MatMul (t0, wk)", "k = Gather <axis = 3> (groups, {-2})").With("kh = Reshape (k, {0, 0, 2, 4})", "k2 = Reshape (k, {0, 0, 2, 2}) kh = Gather <axis = 2> (k2, {0, 0, 1, 1})")
+        .With("[value] v = MatMul (t0, wv)", "v = Gather <axis = 3> (groups, {-1})").With("vh = Reshape (v, {0, 0, 2, 4})", "v2 = Reshape (v, {0, 0, 2, 2}) vh = Gather <axis = 2> (v2, {0, 0, 1, 1})");
 
     private static string Shared => Layer.With("MatMul (t0, wk)", "MatMul (t0, narrow)").With("MatMul (t0, wv)", "MatMul (t0, narrow)")
         .With("kh = Reshape (k, {0, 0, 2, 4})", "k1 = Reshape (k, {0, 0, 1, 4}) kh = Expand (k1, {1, 1, 2, 1})").With("vh = Reshape (v, {0, 0, 2, 4})", "v1 = Reshape (v, {0, 0, 1, 4}) vh = Expand (v1, {1, 1, 2, 1})");
