@@ -2,7 +2,7 @@ using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.GraphRewrites.Recognition.Paths;
 
-/// <summary>A Concat of earlier heads from the cache and new ones behind them; in a partial rotary embedding, of what is rotated and what is not.</summary>
+/// <summary>A Concat of earlier heads from the cache and new ones behind them.</summary>
 internal sealed class CacheStep : IPathStep
 {
     private const int Steps = 8;
@@ -16,15 +16,14 @@ internal sealed class CacheStep : IPathStep
         {
             return "a Concat of one part";
         }
-        if (node.Inputs.Any(part => part is not null && DecomposedRotary.SourceOf(part) is not null))
+        if (!node.Inputs.SkipLast(1).All(IsCached))
         {
-            walk.Note(facts => facts with { IsRotated = true });
+            // Which elements a partial rotary embedding turns is for each element to show: one of its parts is not where the heads come from.
+            return node.Inputs.Any(part => part is not null && DecomposedRotary.SourceOf(part) is not null)
+                ? "a part of each head is rotated, and sizes do not follow from the graph"
+                : "heads are joined with others than those of the cache";
         }
-        else if (!node.Inputs.SkipLast(1).All(IsCached))
-        {
-            return "heads are joined with others than those of the cache";
-        }
-        else if (node.Inputs is [{ IsGraphInput: true } past, _] && walk.Facts.Cache is null)
+        if (node.Inputs is [{ IsGraphInput: true } past, _] && walk.Facts.Cache is null)
         {
             Value present = walk.At;
             walk.Note(facts => facts with { Cache = (past, present) });

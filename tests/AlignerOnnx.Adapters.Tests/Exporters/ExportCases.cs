@@ -140,6 +140,8 @@ internal static class ExportCases
             yield return ExportCase.Decomposed($"{core} behind halves", Llama, new DecomposedOptions { Core = core, Opset = 23, Rotary = RotaryForm.Halves });
             yield return ExportCase.Decomposed($"{core} behind pairs", Llama with { InterleavedRotary = true }, new DecomposedOptions { Core = core, Opset = 23, Rotary = RotaryForm.Pairs });
             yield return ExportCase.Decomposed($"{core} behind partial halves", Phi4, new DecomposedOptions { Core = core, Opset = 23, Rotary = RotaryForm.Halves });
+            yield return ExportCase.Decomposed($"{core} behind parts that are split off", Phi4, new DecomposedOptions { Core = core, Opset = 23, Rotary = RotaryForm.Split, CutsInSequence = true });
+            yield return ExportCase.Decomposed($"{core} behind parts that are cut off", Phi4, new DecomposedOptions { Core = core, Opset = 23, CutsInSequence = true });
             yield return ExportCase.Decomposed($"{core} behind tiles", Llama, new DecomposedOptions { Core = core, Opset = 23, Repeat = RepeatForm.Tile });
             yield return ExportCase.Decomposed($"{core} behind picked heads", Llama, new DecomposedOptions { Core = core, Opset = 23, Repeat = RepeatForm.Gather });
         }
@@ -176,6 +178,7 @@ internal static class ExportCases
         yield return ExportCase.Decomposed("StandardShared behind internlm2", Llama, new DecomposedOptions { IsPackedByGroup = true, Core = CoreForm.StandardShared, Opset = 23 });
         yield return ExportCase.Decomposed("MultiHead behind internlm2", Llama, new DecomposedOptions { IsPackedByGroup = true, Core = CoreForm.MultiHead });
         yield return ExportCase.Decomposed("decomposed smooth softmax", Llama with { SmoothSoftmax = true }, new DecomposedOptions());
+        yield return ExportCase.Decomposed("decomposed partial rotary, split off before heads", Phi4, new DecomposedOptions { Rotary = RotaryForm.Split, CutsInSequence = true });
         yield return ExportCase.Decomposed("decomposed flattened", Llama2, new DecomposedOptions { Flattens = true, ComputesSizes = true });
         yield return ExportCase.Decomposed("decomposed flattened groups", Llama, new DecomposedOptions { Flattens = true });
         yield return ExportCase.Decomposed("decomposed without cache", Llama, new DecomposedOptions { HasCache = false });

@@ -179,6 +179,23 @@ public sealed class OtherFormTests
         Assert.IsTrue(site.Cache.IsPresent);
     }
 
+    /// <summary>Partial rotary embeddings in elementary operators: the rotated part of each head is cut off by Split, before or behind the change to heads first. Two heads of 8, four elements rotated.</summary>
+    [TestMethod]
+    [DataRow("P1, P2 = Split <axis = -1> (Ph, halves) Pr = Transpose <perm = [0, 2, 1, 3]> (P1) Pu = Transpose <perm = [0, 2, 1, 3]> (P2)", DisplayName = "before")]
+    [DataRow("Pt = Transpose <perm = [0, 2, 1, 3]> (Ph) Pr, Pu = Split <axis = -1> (Pt, halves)", DisplayName = "behind")]
+    [DataRow("Pt = Transpose <perm = [0, 2, 1, 3]> (Ph) P1, Pu = Split <axis = -1> (Pt, halves) Pr = Cast <to = 1> (P1)", DisplayName = "converted")]
+    public void PartsThatAreRotated_MayBeSplitOff(string cut)
+    {
+        string Turned(string name) => ($"Ph = Reshape (P, heads) {cut} Pa, Pb = Split <axis = -1> (Pr, pairs) Pn = Neg (Pb) Px = Concat <axis = -1> (Pn, Pa) Pc = Mul (Pr, angles) Ps = Mul (Px, angles) Py = Add (Pc, Ps) Pz = Concat <axis = -1> (Py, Pu) ")
+            .Replace("P", name, StringComparison.Ordinal);
+        AttentionSite site = RuleTest.Site(Layer.With("CORE", $"{Turned("q")} {Turned("k")} vh = Reshape (v, heads) vt = Transpose <perm = [0, 2, 1, 3]> (vh) [core] h = Attention <is_causal = 1> (qz, kz, vt) t = Transpose <perm = [0, 2, 1, 3]> (h) a = Reshape (t, flat)")
+            .With("float[8, 8] wq", "int64[2] halves = {4, 4}, int64[2] pairs = {2, 2}, float[3, 4] angles = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, float[8, 16] wq").With("float[8, 8] wk", "float[8, 16] wk").With("float[8, 8] wv", "float[8, 16] wv")
+            .With("float[8, 8] wo", "float[16, 8] wo").With("{0, 0, 2, 4}", "{0, 0, 2, 8}").With("{0, 0, 8}", "{0, 0, 16}"));
+        Assert.AreEqual((2, 2, 8), (site.QueryHeads, site.KeyValueHeads, site.HeadSize));
+        Assert.IsTrue(site.Query.IsWhole && site.Key.IsWhole && site.Value.IsWhole);
+        Assert.AreEqual(("qz", true), (site.QueryOperand!.Value.Name, site.QueryOperand.IsRotated));
+    }
+
     [TestMethod]
     [DataRow("a = Reshape (h, flat)", "Reshape ''")]
     [DataRow("[swap] t = Transpose <perm = [0, 2, 3, 1]> (h) a = Reshape (t, flat)", "Transpose 'swap'")]
