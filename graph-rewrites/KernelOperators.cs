@@ -16,6 +16,17 @@ public static class KernelOperators
     public const string MatMulInt4 = "MatMulInt4";
 
     /// <summary>
+    /// (queries [b, s, H d], or queries, keys and values side by side [b, s, (H + 2 G) d]; past keys [b, G, capacity, d]; past values; int32 [b]: positions of each row with the new ones, less one; the
+    /// factor on scores [1]; keys [b, s, G d] and values, or none; cosines [positions, pairs] and sines of the rotary embedding, or none) -> (attended [b, s, H d], present keys, present values):
+    /// causal attention of the new positions, the last s of each row, to all of the row. Present and past may be the same memory. d and the number of rotated pairs are multiples of 8. Attributes <c>heads</c> (H), <c>key_value_heads</c> (G, divides H),
+    /// <c>window</c> (positions that a query sees, its own included; 0 for all), <c>interleaved</c> (rotated pairs are neighbours, not halves).
+    /// </summary>
+    public const string CachedAttention = "CachedAttention";
+
+    /// <summary>What its head size and its number of rotated pairs are multiples of.</summary>
+    public const int HeadSizeStep = 8;
+
+    /// <summary>
     /// (elements uint8 [N, bytes of a row], scales [N, blocks], zero points uint8 [N, bytes] or none, a value that must be there first) -> [N, columns]:
     /// (q - zero point) * scale. Attributes <c>bits</c> (4, 8), <c>block_size</c>, <c>columns</c>.
     /// </summary>

@@ -18,6 +18,7 @@ public static unsafe class OperatorKernels
     internal static IReadOnlyList<OperatorKernel> All { get; } =
     [
         new MatMulInt4Kernel(),
+        new CachedAttentionKernel(),
         new DequantiseKernel(),
         new QuantisedProductKernel(),
         new SwiGluGradientKernel(),
@@ -26,10 +27,10 @@ public static unsafe class OperatorKernels
     ];
 
     /// <summary>
-    /// Whether <see cref="AlignerOnnx.GraphRewrites.KernelOperators.MatMulInt4"/> is faster here than ONNX Runtime's MatMulNBits: on processors with AVX2, where neither has instructions for products of bytes
-    /// (VNNI) or registers of 512 bits. Elsewhere it does not run.
+    /// Whether <see cref="AlignerOnnx.GraphRewrites.KernelOperators.MatMulInt4"/> and <see cref="AlignerOnnx.GraphRewrites.KernelOperators.CachedAttention"/> are faster here than ONNX Runtime's MatMulNBits and
+    /// GroupQueryAttention: on processors with AVX2, where they were measured (docs/serving.md). Elsewhere they do not run.
     /// </summary>
-    public static bool MultiplyInt4Faster => Avx2.IsSupported && !AvxVnni.IsSupported && !Avx512F.IsSupported;
+    public static bool DecodeFaster => Avx2.IsSupported && Fma.IsSupported;
 
     /// <summary>Lets the sessions that are made with these options run the kernels.</summary>
     /// <param name="options">The options.</param>

@@ -30,9 +30,10 @@ internal sealed class BatchDecoder : IDisposable
     {
         _form = form;
         _lastOnly = LastPosition.Apply(model);
-        if (OperatorKernels.MultiplyInt4Faster)
+        if (OperatorKernels.DecodeFaster)
         {
             Int4Products.Apply(model);
+            CachedAttentions.Apply(model);
         }
         _session = Open(model, config.Threads);
         _logitsType = _session.OutputMetadata[BatchForm.Logits].ElementDataType;
