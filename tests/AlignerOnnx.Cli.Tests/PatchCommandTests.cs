@@ -54,6 +54,17 @@ public sealed class PatchCommandTests
         Assert.IsEmpty(Directory.GetFileSystemEntries(_folder));
     }
 
+    /// <summary>Every other layer of Gemma 2 has a window, from which tokens of a prefix move out.</summary>
+    [TestMethod]
+    [DataRow("prefix", 1)]
+    [DataRow("many-token", 0)]
+    public async Task Patch_ModelWithWindows_WarnsWhereTheyHidePrefixes(string slots, int warnings)
+    {
+        AlignerProcess.Run patch = (await AlignerProcess.RunAsync("patch", Material.Shared("exports", "reference-models", "ref-gemma2"), "-o", Path.Combine(_folder, "patched"), "--slots", slots, "--json")).Expect(ExitCodes.Done);
+        Assert.AreEqual(warnings, patch.Document.GetProperty("warnings").GetArrayLength());
+        Assert.AreEqual(warnings > 0, patch.Errors.Contains("hides the tokens of a prefix", StringComparison.Ordinal), patch.Errors);
+    }
+
     // A copy, because hard links count the original's links too.
     private string CopyOfPocket()
     {

@@ -27,7 +27,10 @@ public static class ModelPatcher
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         Architecture architecture = Architecture.Of(sites, model.Path!);
         SlotLayouts.Apply(model, sites, layout);
-        PatchFacts facts = new(SlotLayouts.NameOf(layout), SlotDocument.Of(model), architecture, model.Path!);
+        PatchFacts facts = new(SlotLayouts.NameOf(layout), SlotDocument.Of(model), architecture, model.Path!)
+        {
+            Warnings = layout == SlotLayout.Prefix && PrefixWindows.Warning(sites) is { } warning ? [warning] : [],
+        };
         ModelFolderOutput.Write(model, destination, weights, JsonSerializer.SerializeToUtf8Bytes(facts.ToDocument(), PatchFactsJson.Default.PatchDocument));
         return facts;
     }

@@ -11,6 +11,9 @@ namespace AlignerOnnx.Adapters;
 /// <param name="BaseFile">The .onnx file that was patched.</param>
 public sealed record PatchFacts(string Layout, IReadOnlyList<SlotDocument> Slots, Architecture Architecture, string BaseFile)
 {
+    /// <summary>What users of the patched model should know; empty where there is nothing.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     internal PatchDocument ToDocument() => new(1, Layout, Slots, BaseFile, Architecture);
 }
 

@@ -28,8 +28,12 @@ internal sealed class PatchCommand : AlignerCommand
         string destination = Path.GetFullPath(parsed.GetRequiredValue(_output));
         WeightCopy weights = WeightOption.Chosen(parsed, _weights, output);
         PatchFacts facts = ModelPatcher.Patch(parsed.GetRequiredValue(_model), destination, weights, SlotLayouts.Find(parsed.GetRequiredValue(_slots))!.Value);
+        foreach (string warning in facts.Warnings)
+        {
+            output.Message($"aligner: {warning}");
+        }
         Architecture sizes = facts.Architecture;
-        output.Result(new Report(destination, facts.Layout, facts.Slots, sizes.Layers, facts.BaseFile), report =>
+        output.Result(new Report(destination, facts.Layout, facts.Slots, sizes.Layers, facts.BaseFile, facts.Warnings), report =>
         {
             output.Line($"{report.Output}");
             output.Line($"  slots             {report.Slots} at {report.Sites} attention sites: {string.Join(", ", report.Inputs)}");
@@ -39,5 +43,5 @@ internal sealed class PatchCommand : AlignerCommand
     }
 
     /// <summary>What <c>aligner patch --json</c> writes.</summary>
-    private sealed record Report(string Output, string Slots, IReadOnlyList<SlotDocument> Inputs, int Sites, string Base);
+    private sealed record Report(string Output, string Slots, IReadOnlyList<SlotDocument> Inputs, int Sites, string Base, IReadOnlyList<string> Warnings);
 }

@@ -2,7 +2,7 @@ namespace AlignerOnnx.Adapters.Tests.Exporters;
 
 /// <summary>What an adapter gives a decoder.</summary>
 /// <param name="Tokens">P, [N][d].</param>
-/// <param name="Gates">beta, [L][H], zero below the start layer; null for a concat adapter, whose tokens stand before the sequence in every layer.</param>
+/// <param name="Gates">beta, [L][H], zero below the start layer; null for a concat adapter, whose tokens stand before the sequence in every layer, where windows hide them as they hide any others.</param>
 internal sealed record ReferenceAdapter(float[][] Tokens, float[][]? Gates);
 
 /// <summary>
@@ -52,8 +52,9 @@ internal sealed class ReferenceDecoder(DecoderFacts facts, DecoderWeights weight
             for (int head = 0; head < facts.Heads; head++)
             {
                 int[] seen = [.. Enumerable.Range(0, row + 1).Where(key => facts.WindowOf(layer) < 0 || key > row - facts.WindowOf(layer))];
-                double[][] k = [.. first > 0 ? tokenKeys : [], .. seen.Select(key => keys[key])];
-                double[][] v = [.. first > 0 ? tokenValues : [], .. seen.Select(key => values[key])];
+                int[] prefix = [.. Enumerable.Range(0, first).Where(place => facts.WindowOf(layer) < 0 || place > first + row - facts.WindowOf(layer))];
+                double[][] k = [.. prefix.Select(place => tokenKeys[place]), .. seen.Select(key => keys[key])];
+                double[][] v = [.. prefix.Select(place => tokenValues[place]), .. seen.Select(key => values[key])];
                 double[] own = Attend(queries[row], head, k, v, Sink(w, head));
                 double[] other = adapter?.Gates is { } gates ? Scaled(Attend(queries[row], head, tokenKeys, tokenValues, null), gates[layer][head]) : new double[facts.HeadSize];
                 Sum(own, other).CopyTo(result[row], head * facts.HeadSize);

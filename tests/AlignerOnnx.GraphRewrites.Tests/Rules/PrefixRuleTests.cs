@@ -105,6 +105,23 @@ public sealed class PrefixRuleTests
             x = Gather (table, ordinary)
             """);
 
+    // A window hides tokens of a prefix as any others, and no value of the graph says how many of the cached keys they are.
+    [TestMethod]
+    [DataRow("", null, DisplayName = "no window")]
+    [DataRow(", local_window_size = -1", null, DisplayName = "none, said so")]
+    [DataRow(", local_window_size = 8", "1 of 1 layers have a sliding window (of 8 tokens in layer 0), which hides the tokens of a prefix from what lies further behind: answers are those of the concat adapter only while prefix and sequence together fit in it; gated adapters are never hidden (--slots many-token)", DisplayName = "a window of 8")]
+    public void Windows_AreWarnedOf(string attribute, string? warning) =>
+        Assert.AreEqual(warning, PrefixWindows.Warning(RecognisedModel.Of(OnnxText.Load(Before.With("kv_num_heads = 2", $"kv_num_heads = 2{attribute}"))).RequireSites()));
+
+    [TestMethod]
+    public void TheNarrowestWindow_IsNamed()
+    {
+        AttentionSite site = RecognisedModel.Of(OnnxText.Load(Before)).RequireSites()[0];
+        AttentionSite[] sites = [site, site with { Layer = 1, Scores = ScoreFacts.Plain with { LocalWindow = 9 } }, site with { Layer = 2, Scores = ScoreFacts.Plain with { LocalWindow = 7 } }];
+        Assert.StartsWith("2 of 3 layers have a sliding window (of 7 tokens in layer 2)", PrefixWindows.Warning(sites)!);
+        Assert.ThrowsExactly<ArgumentNullException>(() => PrefixWindows.Warning(null!));
+    }
+
     /// <summary>The text with three places before each sequence, and the tokens for them (led).</summary>
     private static string Led(string text) => text
         .With("int32 total)", "int32 total, float[3, 8] \"aligner.tokens\")")
