@@ -109,6 +109,12 @@ public sealed class DecomposedLayerTests
         RuleTest.Fails(encoder.With("Identity (scaled)", "Add (scaled, padding)").WithLists(), "the mask is the same for every query: an encoder, not a decoder", "Softmax 'softmax'");
     }
 
+    /// <summary>Scores of cached keys beside those of new ones are no sinks: their shares meet the cached values, and both products are added.</summary>
+    [TestMethod]
+    public void ScoresOfCachedKeysBesideThoseOfNewOnes_AreRefused() => RuleTest.Fails(Layer
+        .With("[softmax] p = Softmax (masked)", "cached = Transpose <perm = [0, 1, 3, 2]> (past_key) before = MatMul (qt, cached) wide = Concat <axis = -1> (before, masked) [softmax] all = Softmax (wide) p1 = Slice (all, {0}, {5}, {3}) p2 = Slice (all, {5}, {8}, {3})")
+        .With("[meet] h = MatMul (p, vt)", "h1 = MatMul (p1, past_value) h2 = MatMul (p2, vt) [meet] h = Add (h1, h2)").WithLists(), "the attention output is combined with another value before its projection", "Add 'meet'");
+
     [TestMethod]
     public void Cache_IsWhatNewKeysAndValuesAreJoinedTo()
     {
