@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using AlignerOnnx.GenAI;
 using AlignerOnnx.GraphRewrites.Injection;
 
@@ -9,7 +10,6 @@ namespace AlignerOnnx.Serving;
 /// </summary>
 public static class ServingBenchmark
 {
-    private const int PromptTokens = 48;
     private const int RequestsOfAClient = 2;
     private const int ShortestAnswer = 16;
     private const int LongestAnswer = 48;
@@ -19,24 +19,30 @@ public static class ServingBenchmark
     /// <summary>Measures a model.</summary>
     /// <param name="model">A model folder, patched for one token or not at all.</param>
     /// <param name="rounds">Counted rounds, at least 1; one more comes before them.</param>
+    /// <param name="promptTokens">Tokens of a prompt, at least 1; no prompt begins as another does.</param>
+    /// <param name="batchOnly">Whether generators and waves, which take most of the time, are left out.</param>
     /// <param name="cancellation">Stops between measurements.</param>
-    public static ServingComparison Run(string model, int rounds, CancellationToken cancellation = default)
+    public static ServingComparison Run(string model, int rounds, int promptTokens, bool batchOnly, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(promptTokens, 1);
         string patched = ModelCache.Patched(model, SlotLayout.OneToken);
         using BenchmarkAdapters adapters = new(patched, ClientNumbers.Max());
         using ChatModel batch = adapters.Open(new ChatModelOptions { MaxBatchRows = ClientNumbers.Max(), PromptCacheBytes = 0 });
-        using ChatModel generators = adapters.Open(new ChatModelOptions { Batching = false });
-        using WaveRunner waves = new(patched, adapters.Deltas);
+        using ChatModel? generators = batchOnly ? null : adapters.Open(new ChatModelOptions { Batching = false });
+        using WaveRunner? waves = batchOnly ? null : new WaveRunner(patched, adapters.Deltas);
         Dictionary<int, float> endless = adapters.EndTokens.ToDictionary(id => id, _ => -100f);
-        (string Name, Func<Workload, RoundResult> Run)[] ways =
+        List<(string Name, Func<Workload, RoundResult> Run)> ways =
         [
             (ServingComparison.Batch, work => ClientRunner.Run(batch, work, index => adapters.Names[index], endless)),
             (ServingComparison.ControlWay, work => ClientRunner.Run(batch, work, index => adapters.Names[index], endless)),
             (ServingComparison.SameAdapter, work => ClientRunner.Run(batch, work, _ => adapters.Names[0], endless)),
-            (ServingComparison.Generators, work => ClientRunner.Run(generators, work, index => adapters.Names[index], endless)),
-            (ServingComparison.Waves, waves.Run),
         ];
+        if (generators is not null && waves is not null)
+        {
+            ways.Add((ServingComparison.Generators, work => ClientRunner.Run(generators, work, index => adapters.Names[index], endless)));
+            ways.Add((ServingComparison.Waves, waves.Run));
+        }
         string[] names = [.. ways.Select(way => way.Name)];
         Random order = new(1);
         List<IReadOnlyDictionary<(string Way, int Clients), RoundResult>> all = [];
@@ -45,9 +51,9 @@ public static class ServingBenchmark
             Dictionary<(string, int), RoundResult> results = [];
             foreach (int clients in ClientNumbers)
             {
-                Workload work = Workload.Of(clients, RequestsOfAClient, PromptTokens, ShortestAnswer, LongestAnswer, adapters.Vocabulary, seed: round);
+                Workload work = Workload.Of(clients, RequestsOfAClient, promptTokens, ShortestAnswer, LongestAnswer, adapters.Vocabulary, seed: round);
                 // Any order, not a rotation: what one way leaves in caches must not always fall to the same one.
-                order.Shuffle(ways);
+                order.Shuffle(CollectionsMarshal.AsSpan(ways));
                 foreach ((string name, Func<Workload, RoundResult> run) in ways)
                 {
                     cancellation.ThrowIfCancellationRequested();
