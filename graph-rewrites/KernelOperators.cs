@@ -16,10 +16,11 @@ public static class KernelOperators
     public const string MatMulInt4 = "MatMulInt4";
 
     /// <summary>
-    /// (queries [b, s, H d], or queries, keys and values side by side [b, s, (H + 2 G) d]; past keys [b, G, capacity, d]; past values; int32 [b]: positions of each row with the new ones, less one; the
-    /// factor on scores [1]; keys [b, s, G d] and values, or none; cosines [positions, pairs] and sines of the rotary embedding, or none) -> (attended [b, s, H d], present keys, present values):
-    /// causal attention of the new positions, the last s of each row, to all of the row. Present and past may be the same memory. d and the number of rotated pairs are multiples of 8. Attributes <c>heads</c> (H), <c>key_value_heads</c> (G, divides H),
-    /// <c>window</c> (positions that a query sees, its own included; 0 for all), <c>interleaved</c> (rotated pairs are neighbours, not halves).
+    /// (queries [b, s, H d], or queries, keys and values side by side [b, s, (H + 2 G) d]; past keys [rows, G, capacity, d]; past values; int32 [b]: positions of a row with the s new ones, less one; the factor
+    /// on scores [1]; keys [b, s, G d] and values, or none; cosines [positions, pairs] and sines of the rotary embedding, or none; int32 [b]: the row of the cache, none where each has its own) -> (attended [b, s, H d],
+    /// present keys, present values): causal attention of the new tokens to all of their row. New tokens of one row follow each other in the order of positions. Present and past may be the same memory.
+    /// d and the number of rotated pairs are multiples of 8. Attributes <c>heads</c> (H), <c>key_value_heads</c> (G, divides H), <c>window</c> (positions that a query sees, its own included; 0 for all),
+    /// <c>interleaved</c> (rotated pairs are neighbours, not halves).
     /// </summary>
     public const string CachedAttention = "CachedAttention";
 

@@ -75,7 +75,7 @@ public static class CachedAttentions
         Value[] made = emit.Emit(KernelOperators.CachedAttention, KernelOperators.Domain,
             [
                 core.Input(Query), core.Input(PastKey), core.Input(PastValue), core.Input(Lengths), emit.Scalar(scale), core.Input(Key), core.Input(Value),
-                IsRotary(core) ? core.Input(Cosines) : null, IsRotary(core) ? core.Input(Sines) : null,
+                IsRotary(core) ? core.Input(Cosines) : null, IsRotary(core) ? core.Input(Sines) : null, null,
             ],
             Outputs,
             NodeAttributes.Of("heads", core.Attributes.Int("num_heads", 0)), NodeAttributes.Of("key_value_heads", core.Attributes.Int("kv_num_heads", 0)),

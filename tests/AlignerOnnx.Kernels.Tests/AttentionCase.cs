@@ -62,6 +62,23 @@ internal sealed class AttentionCase
     {
         OnnxModel model = Model();
         Assert.AreEqual(ours ? 1 : 0, ours ? CachedAttentions.Apply(model) : 0);
+        return Run(model, inPlace, Rows, _positions, [.. _pasts.Select(past => past + _positions - 1)], rows: null);
+    }
+
+    /// <summary>What our operator makes of it where each token is a row of the batch that says which row of the cache it belongs to, those of the last row first.</summary>
+    public AttentionResult RunFlat()
+    {
+        OnnxModel model = Model();
+        CachedAttentions.Apply(model);
+        Node core = model.Graph.Nodes.Single();
+        core.Rewire(9, model.Graph.AddInput("rows", model.Graph.Find("lengths")!.Type!.Clone()));
+        int[] rows = [.. Enumerable.Range(0, Rows * _positions).Select(token => Rows - 1 - (token / _positions))];
+        AttentionResult backwards = Run(model, inPlace: true, rows.Length, 1, [.. rows.Select((row, token) => _pasts[row] + (token % _positions))], rows);
+        return backwards with { Attended = Backwards(backwards.Attended) };
+    }
+
+    private AttentionResult Run(OnnxModel model, bool inPlace, int batch, int positions, int[] lengths, int[]? rows)
+    {
         using SessionOptions options = new() { IntraOpNumThreads = 3 };
         OperatorKernels.Register(options);
         using InferenceSession session = new(model.ToBytes(), options);
@@ -69,34 +86,42 @@ internal sealed class AttentionCase
         (float[] keys, float[] values) = ([.. _pastKeys], [.. _pastValues]);
         (float[] presentKeys, float[] presentValues) = inPlace ? (keys, values) : (new float[keys.Length], new float[values.Length]);
         float[] attended = new float[_queries.Length];
+        OrtValue New(float[] heads) => OrtValue.CreateTensorValueFromMemory(rows is null ? heads : Backwards(heads), [batch, positions, heads.Length / (batch * positions)]);
         using RunOptions run = new();
         using Values inputs = new()
         {
-            { "q", OrtValue.CreateTensorValueFromMemory(_form.Packed ? Packed() : _queries, [Rows, _positions, _form.Packed ? (_form.Heads + (2 * _form.KeyValueHeads)) * _form.Size : _form.Heads * _form.Size]) },
+            { "q", New(_form.Packed ? Packed() : _queries) },
             { "pk", OrtValue.CreateTensorValueFromMemory(keys, cache) },
             { "pv", OrtValue.CreateTensorValueFromMemory(values, cache) },
-            { "lengths", OrtValue.CreateTensorValueFromMemory([.. _pasts.Select(past => past + _positions - 1)], [Rows]) },
+            { "lengths", OrtValue.CreateTensorValueFromMemory(lengths, [batch]) },
             { "total", OrtValue.CreateTensorValueFromMemory([_pasts.Max() + _positions], []) },
         };
         if (!_form.Packed)
         {
-            inputs.Add("k", OrtValue.CreateTensorValueFromMemory(_keys, [Rows, _positions, _form.KeyValueHeads * _form.Size]));
-            inputs.Add("v", OrtValue.CreateTensorValueFromMemory(_values, [Rows, _positions, _form.KeyValueHeads * _form.Size]));
+            inputs.Add("k", New(_keys));
+            inputs.Add("v", New(_values));
         }
         if (_form.Pairs > 0)
         {
             inputs.Add("cos", OrtValue.CreateTensorValueFromMemory(_cosines, [Capacity, _form.Pairs]));
             inputs.Add("sin", OrtValue.CreateTensorValueFromMemory(_sines, [Capacity, _form.Pairs]));
         }
+        if (rows is not null)
+        {
+            inputs.Add("rows", OrtValue.CreateTensorValueFromMemory(rows, [batch]));
+        }
         using Values outputs = new()
         {
-            { "y", OrtValue.CreateTensorValueFromMemory(attended, [Rows, _positions, _form.Heads * _form.Size]) },
+            { "y", OrtValue.CreateTensorValueFromMemory(attended, [batch, positions, _form.Heads * _form.Size]) },
             { "nk", OrtValue.CreateTensorValueFromMemory(presentKeys, cache) },
             { "nv", OrtValue.CreateTensorValueFromMemory(presentValues, cache) },
         };
         session.Run(run, inputs.Names, inputs.All, outputs.Names, outputs.All);
         return new AttentionResult(attended, presentKeys, presentValues);
     }
+
+    /// <summary>The rows of an array in the opposite order.</summary>
+    private float[] Backwards(float[] heads) => [.. heads.Chunk(heads.Length / Rows).Reverse().SelectMany(row => row)];
 
     /// <summary>The same in double precision, from the operator's definition.</summary>
     public AttentionResult Expected()

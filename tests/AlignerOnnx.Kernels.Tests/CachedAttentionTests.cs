@@ -58,6 +58,20 @@ public sealed class CachedAttentionTests
         AssertSame(given.Run(ours: false, inPlace: true), given.Run(ours: true, inPlace: true));
     }
 
+    /// <summary>Tokens of any rows in one run are those of each row's own: one of each, and more than a tile and a piece of keys take.</summary>
+    [TestMethod]
+    [DataRow(1, new[] { 129, 3, 64, 63 })]
+    [DataRow(5, new[] { 4, 0, 61 })]
+    [DataRow(70, new[] { 61, 0 })]
+    public void Attention_OfTokensOfAnyRows_IsThatOfDoublePrecision(int positions, int[] pasts)
+    {
+        foreach (AttentionForm form in Forms.Values)
+        {
+            AttentionCase given = new(form, positions, pasts, Seed);
+            AssertSame(given.Expected(), given.RunFlat());
+        }
+    }
+
     /// <summary>What is not in the cache is other memory.</summary>
     [TestMethod]
     [DataRow(-1)]
@@ -66,7 +80,7 @@ public sealed class CachedAttentionTests
     {
         AttentionCase given = new(Forms["Llama"], positions: 1, [past], Seed);
         OnnxRuntimeException error = Assert.ThrowsExactly<OnnxRuntimeException>(() => given.Run(ours: true, inPlace: true));
-        StringAssert.Contains(error.Message, $"row 0 has {past + 1} positions with the 1 new ones, expected 1 to {AttentionCase.Capacity}");
+        StringAssert.Contains(error.Message, $"row 0 has {past + 1} positions with the 1 new ones, expected 1 to {AttentionCase.Capacity} in rows 0 to 0");
     }
 
     private static void AssertSame(AttentionResult expected, AttentionResult found)

@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace AlignerOnnx.GenAI;
 
 /// <summary>
 /// The rows that are computed together. Each turn lets go who has left, gives free rows to those who wait, reads a piece of the waiting prompts, and takes one step with all
-/// growing answers. One thread calls it.
+/// growing answers: in one run where the decoder is flat, so that a prompt and the answers share each pass over the weights. One thread calls it.
 /// </summary>
 internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCache prompts, BatchQueue queue, IReadOnlyList<Slot> slots, ChatModelOptions options, BatchMeasures measures, int contextLength) : IDisposable
 {
@@ -16,6 +17,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
     private readonly RowTable _rows = new(cache);
     private readonly RowSlots _readingSlots = new(slots);
     private readonly RowSlots _growingSlots = new(slots);
+    private readonly List<(BatchRow Row, Exception? Failure)> _ended = [];
     private long _pieces;
     // After a row had to give way for lack of memory, none is begun until one ends.
     private bool _isFull;
@@ -26,9 +28,16 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
     {
         DropGone();
         Admit();
-        ReadPrompts();
-        if (MakeRoomToGrow())
+        if (decoder.IsFlat)
         {
+            MakeRoomToGrow();
+            Compute([.. Growing, .. NextPieces()], _growingSlots);
+            Settle();
+        }
+        else
+        {
+            ReadPrompts();
+            MakeRoomToGrow();
             Step();
         }
         if (IsEmpty && cache.Bytes > MostIdleBytes)
@@ -40,6 +49,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
     /// <summary>Ends every answer with a failure.</summary>
     internal void Fail(Exception failure)
     {
+        _ended.Clear();
         foreach (BatchRow row in _rows.All.ToArray())
         {
             End(row, failure);
@@ -88,115 +98,157 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         }
     }
 
+    /// <summary>Each piece in a run of its own.</summary>
     private void ReadPrompts()
     {
-        int budget = options.PromptChunk;
-        while (budget > 0 && _rows.Reading.MinBy(row => _pieces % TurnOfTheOldest == 0 ? row.Arrival : row.Remaining) is { } row)
+        foreach (Part piece in NextPieces())
         {
-            _pieces++;
-            int count = Math.Min(budget, row.Remaining);
-            budget -= count;
-            try
-            {
-                Read(row, count);
-            }
-#pragma warning disable CA1031 // Whatever the native library or the search throws, the other rows go on.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                End(row, new GenerationFailedException(e));
-            }
+            Compute([piece], _readingSlots);
+            Settle();
         }
     }
 
-    private void Read(BatchRow row, int count)
-    {
-        ReadOnlySpan<float> logits = decoder.Run(cache, _rows.IndexOf(row), row.Next(count), [row.Length], _readingSlots.For([row.Adapter]));
-        row.Length += count;
-        measures.Computed(count);
-        if (row.Remaining == 0)
-        {
-            prompts.Add(row.Adapter, [.. row.Ids], row.Length * cache.BytesPerPosition, () => cache.Save(_rows.IndexOf(row), row.Length));
-            if (!row.Take(logits))
-            {
-                End(row);
-                return;
-            }
-        }
-        if (row.Remaining == 1)
-        {
-            _rows.Grow(row);
-        }
-    }
-
-    /// <summary>One more token for every growing answer. Rows move when one of them ends, so those that end go when all are done.</summary>
+    /// <summary>One more token for every growing answer, in as few runs as their adapters allow.</summary>
     private void Step()
     {
-        BatchRow[] growing = [.. _rows.All.Take(_rows.Growing)];
-        SlotValues?[] adapters = [.. growing.Select(row => row.Adapter is { PrefixRows: > 0 } ? null : row.Adapter)];
-        List<(BatchRow Row, Exception? Failure)> ended = [];
+        Part[] growing = [.. Growing];
+        SlotValues?[] adapters = [.. growing.Select(part => part.Adapter)];
         for (int first = 0; first < growing.Length;)
         {
             int count = RowSlots.Together(adapters.AsSpan(first));
-            Step(growing.AsSpan(first, count), first, adapters.AsSpan(first, count), ended);
+            Compute(growing.AsSpan(first, count), _growingSlots);
             first += count;
         }
-        foreach ((BatchRow row, Exception? failure) in ended)
-        {
-            End(row, failure);
-        }
+        Settle();
     }
 
-    private void Step(ReadOnlySpan<BatchRow> rows, int first, ReadOnlySpan<SlotValues?> adapters, List<(BatchRow Row, Exception? Failure)> ended)
+    /// <summary>The last token of every growing answer. Ids of a prefix stand only in prompts.</summary>
+    private IEnumerable<Part> Growing => _rows.All.Take(_rows.Growing).Select(row => new Part(row, 1, IsPrompt: false, row.Adapter is { PrefixRows: > 0 } ? null : row.Adapter));
+
+    /// <summary>What is read of the waiting prompts in this turn.</summary>
+    private List<Part> NextPieces()
     {
-        long started = Stopwatch.GetTimestamp();
-        int[] ids = new int[rows.Length];
-        int[] past = new int[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
+        List<Part> pieces = [];
+        List<BatchRow> waiting = [.. _rows.Reading];
+        for (int budget = options.PromptChunk; budget > 0 && waiting.Count > 0; _pieces++)
         {
-            (ids[i], past[i]) = (rows[i].Ids[^1], rows[i].Length);
+            BatchRow row = waiting.MinBy(row => _pieces % TurnOfTheOldest == 0 ? row.Arrival : row.Remaining)!;
+            waiting.Remove(row);
+            int count = Math.Min(budget, row.Remaining);
+            budget -= count;
+            pieces.Add(new Part(row, count, IsPrompt: true, row.Adapter));
         }
+        return pieces;
+    }
+
+    /// <summary>Computes tokens in one run; where that fails, each row's alone, so that none ends by another's failure.</summary>
+    private void Compute(ReadOnlySpan<Part> parts, RowSlots rowSlots)
+    {
+        if (parts.IsEmpty)
+        {
+            return;
+        }
+        long started = Stopwatch.GetTimestamp();
         try
         {
-            ReadOnlySpan<float> logits = decoder.Run(cache, first, ids, past, _growingSlots.For(adapters));
-            for (int i = 0; i < rows.Length; i++)
+            ReadOnlySpan<float> logits = Run(parts, rowSlots);
+            for (int i = 0; i < parts.Length; i++)
             {
-                rows[i].Length++;
-                Take(rows[i], logits.Slice(i * decoder.Vocabulary, decoder.Vocabulary), ended);
+                Accept(parts[i], logits.Slice(i * decoder.Vocabulary, decoder.Vocabulary));
             }
         }
-#pragma warning disable CA1031 // Whatever the native library throws, rows of other runs go on.
+#pragma warning disable CA1031 // Whatever the native library throws, rows that it does not concern go on.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            foreach (BatchRow row in rows)
+            if (parts.Length > 1)
             {
-                ended.Add((row, new GenerationFailedException(e)));
+                foreach (Part part in parts)
+                {
+                    Compute([part], rowSlots);
+                }
+                return;
             }
+            _ended.Add((parts[0].Row, new GenerationFailedException(e)));
         }
-        measures.Step(rows.Length, Stopwatch.GetElapsedTime(started));
+        Measure(parts, Stopwatch.GetElapsedTime(started));
     }
 
-    private static void Take(BatchRow row, ReadOnlySpan<float> logits, List<(BatchRow Row, Exception? Failure)> ended)
+    private ReadOnlySpan<float> Run(ReadOnlySpan<Part> parts, RowSlots rowSlots)
     {
+        List<TokenRun> runs = [];
+        List<SlotValues?> adapters = [];
+        foreach (Part part in parts)
+        {
+            runs.Add(new TokenRun(_rows.IndexOf(part.Row), part.Row.Length, part.Row.Next(part.Count)));
+            adapters.AddRange(Enumerable.Repeat(part.Adapter, decoder.IsFlat ? part.Count : 1));
+        }
+        return decoder.Run(cache, runs, rowSlots.For(CollectionsMarshal.AsSpan(adapters)));
+    }
+
+    private void Accept(Part part, ReadOnlySpan<float> logits)
+    {
+        BatchRow row = part.Row;
+        row.Length += part.Count;
+        if (row.Remaining > 0)
+        {
+            return;
+        }
         try
         {
+            if (part.IsPrompt)
+            {
+                prompts.Add(row.Adapter, [.. row.Ids], row.Length * cache.BytesPerPosition, () => cache.Save(_rows.IndexOf(row), row.Length));
+            }
             if (!row.Take(logits))
             {
-                ended.Add((row, null));
+                _ended.Add((row, null));
             }
         }
 #pragma warning disable CA1031 // A failure of one answer's search is no other's.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            ended.Add((row, new GenerationFailedException(e)));
+            _ended.Add((row, new GenerationFailedException(e)));
+        }
+    }
+
+    private void Measure(ReadOnlySpan<Part> parts, TimeSpan time)
+    {
+        int growing = 0;
+        foreach (Part part in parts)
+        {
+            if (part.IsPrompt)
+            {
+                measures.Computed(part.Count);
+            }
+            else
+            {
+                growing++;
+            }
+        }
+        if (growing > 0)
+        {
+            measures.Step(growing, time);
+        }
+    }
+
+    /// <summary>Ends the answers that have their last token, and lets those grow whose prompts are read. Other rows move then, so that this comes when all runs of a step are done.</summary>
+    private void Settle()
+    {
+        foreach ((BatchRow row, Exception? failure) in _ended)
+        {
+            End(row, failure);
+        }
+        _ended.Clear();
+        foreach (BatchRow row in _rows.Reading.Where(row => row.Remaining == 1).ToArray())
+        {
+            _rows.Grow(row);
         }
     }
 
     /// <summary>Makes room for one more position of every growing answer; where there is none, the youngest give way and are computed again later.</summary>
-    /// <returns>Whether any answer grows.</returns>
-    private bool MakeRoomToGrow()
+    private void MakeRoomToGrow()
     {
         while (_rows.Growing > 0 && !TryReserve(_rows.Count, _rows.All.Take(_rows.Growing).Max(row => row.Length) + 1))
         {
@@ -211,7 +263,6 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
             queue.Return(youngest);
             _isFull = true;
         }
-        return _rows.Growing > 0;
     }
 
     /// <summary>Makes the cache large enough, within its limit: rows and positions grow by doubling, so that copies stay rare.</summary>
@@ -260,4 +311,11 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         _isFull = false;
         row.Close(failure);
     }
+
+    /// <summary>What is computed of a row in one run.</summary>
+    /// <param name="Row">The row.</param>
+    /// <param name="Count">Tokens.</param>
+    /// <param name="IsPrompt">Whether they are the prompt's; else the last token of a growing answer.</param>
+    /// <param name="Adapter">Whose values the slots have; null for neutral ones.</param>
+    private readonly record struct Part(BatchRow Row, int Count, bool IsPrompt, SlotValues? Adapter);
 }

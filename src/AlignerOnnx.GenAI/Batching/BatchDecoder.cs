@@ -6,14 +6,22 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace AlignerOnnx.GenAI;
 
-/// <summary>Runs a decoder in ONNX Runtime on a run of rows of a cache, each of its own length.</summary>
+/// <summary>Tokens of one row of a cache that follow each other.</summary>
+/// <param name="Row">The row.</param>
+/// <param name="Past">Positions that the row has in the cache before them.</param>
+/// <param name="Ids">The tokens, at least one.</param>
+internal readonly record struct TokenRun(int Row, int Past, int[] Ids);
+
+/// <summary>Runs a decoder in ONNX Runtime on rows of a cache, each of its own length.</summary>
 internal sealed class BatchDecoder : IDisposable
 {
     private readonly BatchForm _form;
     private readonly InferenceSession _session;
     private readonly RunOptions _options = new();
     private readonly NativeBuffer _ids = new();
+    private readonly NativeBuffer _places = new();
     private readonly NativeBuffer _mask = new();
+    private readonly NativeBuffer _answers = new();
     private readonly NativeBuffer _logits = new();
     private readonly string[] _inputs;
     private readonly string[] _outputs;
@@ -25,52 +33,79 @@ internal sealed class BatchDecoder : IDisposable
     /// <param name="model">The model; it is rewritten.</param>
     /// <param name="form">Its form.</param>
     /// <param name="config">The model's configuration.</param>
+    /// <param name="mayBeFlat">Whether tokens of any rows may be computed in one run, where the model allows it: slots then take a value for each token.</param>
     /// <exception cref="ModelRefusedException">ONNX Runtime cannot load it.</exception>
-    internal BatchDecoder(OnnxModel model, BatchForm form, GenAIConfig config)
+    internal BatchDecoder(OnnxModel model, BatchForm form, GenAIConfig config, bool mayBeFlat)
     {
         _form = form;
-        _lastOnly = LastPosition.Apply(model);
         if (OperatorKernels.DecodeFaster)
         {
             Int4Products.Apply(model);
             CachedAttentions.Apply(model);
+            IsFlat = mayBeFlat && FlatTokens.Apply(model);
         }
+        _lastOnly = IsFlat || LastPosition.Apply(model);
         _session = Open(model, config.Threads);
         _logitsType = _session.OutputMetadata[BatchForm.Logits].ElementDataType;
         Vocabulary = _session.OutputMetadata[BatchForm.Logits].Dimensions is [.., > 0 and var width] ? width : config.VocabularySize;
-        _inputs = [BatchForm.InputIds, BatchForm.AttentionMask, .. form.Caches.Select(cache => cache.Past)];
+        _inputs = [BatchForm.InputIds, .. IsFlat ? [FlatTokens.Positions, FlatTokens.Rows, FlatTokens.Answers] : new[] { BatchForm.AttentionMask }, .. form.Caches.Select(cache => cache.Past)];
         _outputs = [BatchForm.Logits, .. form.Caches.Select(cache => cache.Present)];
     }
 
     /// <summary>V.</summary>
     internal int Vocabulary { get; }
 
+    /// <summary>Whether one run takes tokens of any rows; else one token each of rows that follow each other, or several tokens of one row.</summary>
+    internal bool IsFlat { get; }
+
     /// <summary>Computes the next tokens of some rows. Their keys and values go into the cache.</summary>
     /// <param name="cache">The cache.</param>
-    /// <param name="first">The first row.</param>
-    /// <param name="ids">The tokens [rows, s]; several tokens at once only for one row.</param>
-    /// <param name="past">Positions that each row has in the cache.</param>
-    /// <param name="slots">Values of slots.</param>
-    /// <returns>The logits behind each row's last token, [rows, V]; valid until the next call.</returns>
+    /// <param name="runs">The tokens; see <see cref="IsFlat"/>.</param>
+    /// <param name="slots">Values of slots: of each run, or of each token where it is flat.</param>
+    /// <returns>The logits behind the last token of each run, [runs, V]; valid until the next call.</returns>
     /// <exception cref="OnnxRuntimeException">The computation failed.</exception>
-    internal ReadOnlySpan<float> Run(KeyValueCache cache, int first, ReadOnlySpan<int> ids, ReadOnlySpan<int> past, IReadOnlyList<(string Name, OrtValue Value)> slots)
+    internal ReadOnlySpan<float> Run(KeyValueCache cache, IReadOnlyList<TokenRun> runs, IReadOnlyList<(string Name, OrtValue Value)> slots) =>
+        IsFlat ? RunFlat(cache, runs, slots) : RunRows(cache, runs, slots);
+
+    private ReadOnlySpan<float> RunFlat(KeyValueCache cache, IReadOnlyList<TokenRun> runs, IReadOnlyList<(string Name, OrtValue Value)> slots)
     {
-        (int rows, int length) = (past.Length, ids.Length / past.Length);
-        int positions = _lastOnly ? 1 : length;
-        OrtValue[] views = cache.View(first, rows);
-        using OrtValue idValues = Ids(ids, rows, length);
-        using OrtValue maskValues = Mask(past, length);
-        using OrtValue logits = LogitsFor(rows, positions);
-        _session.Run(_options, [.. _inputs, .. slots.Select(slot => slot.Name)], [idValues, maskValues, .. views, .. slots.Select(slot => slot.Value)], _outputs, [logits, .. views]);
-        return LastLogits(rows, positions);
+        int tokens = runs.Sum(run => run.Ids.Length);
+        OrtValue[] views = cache.View(0, cache.Rows);
+        using OrtValue ids = Ids(runs, [tokens, 1]);
+        (OrtValue positions, OrtValue rows) = Places(runs, tokens);
+        using OrtValue answers = Answers(runs);
+        using OrtValue logits = LogitsFor(runs.Count, 1);
+        using (positions)
+        using (rows)
+        {
+            Run([ids, positions, rows, answers, .. views], slots, [logits, .. views]);
+        }
+        return LastLogits(runs.Count, 1);
     }
+
+    private ReadOnlySpan<float> RunRows(KeyValueCache cache, IReadOnlyList<TokenRun> runs, IReadOnlyList<(string Name, OrtValue Value)> slots)
+    {
+        int length = runs[0].Ids.Length;
+        int positions = _lastOnly ? 1 : length;
+        OrtValue[] views = cache.View(runs[0].Row, runs.Count);
+        using OrtValue ids = Ids(runs, [runs.Count, length]);
+        using OrtValue mask = Mask(runs, length);
+        using OrtValue logits = LogitsFor(runs.Count, positions);
+        Run([ids, mask, .. views], slots, [logits, .. views]);
+        return LastLogits(runs.Count, positions);
+    }
+
+    private void Run(OrtValue[] inputs, IReadOnlyList<(string Name, OrtValue Value)> slots, OrtValue[] outputs) =>
+        _session.Run(_options, [.. _inputs, .. slots.Select(slot => slot.Name)], [.. inputs, .. slots.Select(slot => slot.Value)], _outputs, outputs);
 
     public void Dispose()
     {
         _session.Dispose();
         _options.Dispose();
         _ids.Dispose();
+        _places.Dispose();
         _mask.Dispose();
+        _answers.Dispose();
         _logits.Dispose();
     }
 
@@ -91,40 +126,72 @@ internal sealed class BatchDecoder : IDisposable
         }
     }
 
-    private OrtValue Ids(ReadOnlySpan<int> ids, int rows, int length)
+    private OrtValue Ids(IReadOnlyList<TokenRun> runs, long[] shape)
     {
-        if (_session.InputMetadata[BatchForm.InputIds].ElementDataType == TensorElementType.Int32)
+        bool isNarrow = _session.InputMetadata[BatchForm.InputIds].ElementDataType == TensorElementType.Int32;
+        int count = (int)(shape[0] * shape[1]);
+        int bytes = count * (isNarrow ? sizeof(int) : sizeof(long));
+        _ids.Require(bytes);
+        int next = 0;
+        foreach (int id in runs.SelectMany(run => run.Ids))
         {
-            _ids.Require(ids.Length * sizeof(int));
-            ids.CopyTo(_ids.Span<int>(ids.Length));
-            return _ids.View(TensorElementType.Int32, [rows, length], 0, ids.Length * sizeof(int));
+            if (isNarrow)
+            {
+                _ids.Span<int>(count)[next++] = id;
+            }
+            else
+            {
+                _ids.Span<long>(count)[next++] = id;
+            }
         }
-        _ids.Require(ids.Length * sizeof(long));
-        Span<long> wide = _ids.Span<long>(ids.Length);
-        for (int i = 0; i < ids.Length; i++)
+        return _ids.View(isNarrow ? TensorElementType.Int32 : TensorElementType.Int64, shape, 0, bytes);
+    }
+
+    /// <summary>Position and row of each token.</summary>
+    private (OrtValue Positions, OrtValue Rows) Places(IReadOnlyList<TokenRun> runs, int tokens)
+    {
+        int bytes = tokens * sizeof(int);
+        _places.Require(2 * bytes);
+        Span<int> places = _places.Span<int>(2 * tokens);
+        int next = 0;
+        foreach (TokenRun run in runs)
         {
-            wide[i] = ids[i];
+            for (int behind = 0; behind < run.Ids.Length; behind++, next++)
+            {
+                (places[next], places[tokens + next]) = (run.Past + behind, run.Row);
+            }
         }
-        return _ids.View(TensorElementType.Int64, [rows, length], 0, ids.Length * sizeof(long));
+        return (_places.View(TensorElementType.Int32, [tokens], 0, bytes), _places.View(TensorElementType.Int32, [tokens], bytes, bytes));
+    }
+
+    /// <summary>The last token of each run.</summary>
+    private OrtValue Answers(IReadOnlyList<TokenRun> runs)
+    {
+        int bytes = runs.Count * sizeof(long);
+        _answers.Require(bytes);
+        Span<long> answers = _answers.Span<long>(runs.Count);
+        long token = -1;
+        for (int run = 0; run < runs.Count; run++)
+        {
+            token += runs[run].Ids.Length;
+            answers[run] = token;
+        }
+        return _answers.View(TensorElementType.Int64, [runs.Count], 0, bytes);
     }
 
     /// <summary>Ones for a row's own positions, then zeros: the operators count the ones.</summary>
-    private OrtValue Mask(ReadOnlySpan<int> past, int length)
+    private OrtValue Mask(IReadOnlyList<TokenRun> runs, int length)
     {
-        int total = 0;
-        foreach (int row in past)
-        {
-            total = Math.Max(total, row + length);
-        }
-        int count = past.Length * total;
+        int total = runs.Max(run => run.Past) + length;
+        int count = runs.Count * total;
         _mask.Require(count * sizeof(long));
         Span<long> mask = _mask.Span<long>(count);
         mask.Clear();
-        for (int row = 0; row < past.Length; row++)
+        for (int row = 0; row < runs.Count; row++)
         {
-            mask.Slice(row * total, past[row] + length).Fill(1);
+            mask.Slice(row * total, runs[row].Past + length).Fill(1);
         }
-        return _mask.View(TensorElementType.Int64, [past.Length, total], 0, count * sizeof(long));
+        return _mask.View(TensorElementType.Int64, [runs.Count, total], 0, count * sizeof(long));
     }
 
     private OrtValue LogitsFor(int rows, int positions)

@@ -62,7 +62,8 @@ internal sealed class BatchEngine : ITokenEngine
         BatchDecoder? decoder = null;
         try
         {
-            decoder = new BatchDecoder(model, form, config);
+            // Flat runs have the values of slots for each token, which only small ones are worth.
+            decoder = new BatchDecoder(model, form, config, RowSlots.AreSmall(slots));
             Try(decoder, form);
             BatchEngine engine = new(native, config, form, decoder, slots, ModelSlots.FirstPrefixId(model), options);
             engine._thread.Start();
@@ -159,8 +160,8 @@ internal sealed class BatchEngine : ITokenEngine
     {
         using KeyValueCache cache = new(form);
         cache.Resize(2, 4, []);
-        decoder.Run(cache, 1, [0, 0], [0], []);
-        decoder.Run(cache, 0, [0, 0], [0, 2], []);
+        decoder.Run(cache, [new TokenRun(1, 0, [0, 0])], []);
+        decoder.Run(cache, [new TokenRun(0, 0, [0]), new TokenRun(1, 2, [0])], []);
     }
 
     private BatchRow Submit(GenerationRequest request, CancellationToken cancellation)

@@ -69,7 +69,7 @@ internal sealed class BatchRow : IDisposable
     internal void Abandon() => _abandoned = true;
 
     /// <summary>The tokens that are computed next.</summary>
-    internal ReadOnlySpan<int> Next(int count) => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_ids).Slice(Length, count);
+    internal int[] Next(int count) => [.. System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_ids).Slice(Length, count)];
 
     /// <summary>Chooses the next token by its logits, [V], and gives it to the reader.</summary>
     /// <returns>Whether the answer goes on.</returns>

@@ -11,10 +11,13 @@ internal sealed class RowSlots(IReadOnlyList<Slot> slots) : IDisposable
     private const int MostTokens = 64;
     private const int TokenAxis = 3;
 
-    private readonly Slot[] _slots = [.. slots.Where(slot => slot.Name.StartsWith("aligner.", StringComparison.Ordinal))];
+    private readonly Slot[] _slots = [.. slots.Where(IsAdapters)];
     private readonly Dictionary<string, NativeBuffer> _buffers = [];
     private readonly List<(string Name, OrtValue Value)> _values = [];
     private SlotValues?[] _rows = [];
+
+    /// <summary>Whether slots are so small that each token of a prompt may have values of its own: one vector a layer.</summary>
+    internal static bool AreSmall(IReadOnlyList<Slot> slots) => slots.Where(IsAdapters).All(slot => slot.Name == OneTokenInjection.Slot);
 
     /// <summary>The tensors for some rows; valid until the next call.</summary>
     /// <param name="rows">The rows' adapters; null for the base model.</param>
@@ -72,6 +75,8 @@ internal sealed class RowSlots(IReadOnlyList<Slot> slots) : IDisposable
         }
         return a / large * b;
     }
+
+    private static bool IsAdapters(Slot slot) => slot.Name.StartsWith("aligner.", StringComparison.Ordinal);
 
     /// <summary>Only while a prompt is read, which is one row at a time, ids select rows of the table.</summary>
     private OrtValue Table(Slot slot, SlotValues adapter)

@@ -87,5 +87,5 @@ public sealed class CachedAttentionsTests
 
     private static string After(string attributes, string last, string scale) => Attention.With("\"com.microsoft\" : 1", "\"com.microsoft\" : 1, \"aligner\" : 1")
         .With("{\n    y, nk, nv = com.microsoft.GroupQueryAttention <" + Attributes + "> " + Inputs,
-            "<float scale = {" + scale + "}>\n{\n    y, nk, nv = aligner.CachedAttention <heads = 4, key_value_heads = 2, " + attributes + "> (q, pk, pv, lengths, scale, " + last + ")");
+            "<float scale = {" + scale + "}>\n{\n    y, nk, nv = aligner.CachedAttention <heads = 4, key_value_heads = 2, " + attributes + "> (q, pk, pv, lengths, scale, " + last + ", )");
 }
