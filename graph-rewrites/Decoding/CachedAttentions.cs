@@ -19,7 +19,6 @@ public static class CachedAttentions
     private const int Sines = 8;
     private const int FirstOther = 9;
     private const int Outputs = 3;
-    private const int CacheRank = 4;
 
     private static readonly HashSet<string> Known = ["num_heads", "kv_num_heads", "scale", "local_window_size", "do_rotary", "rotary_interleaved"];
 
@@ -31,14 +30,15 @@ public static class CachedAttentions
 
     /// <summary>Rewrites the graph, in place.</summary>
     /// <param name="model">The model.</param>
+    /// <param name="headSize">Elements of a head, of all layers; exports need not declare it with their caches.</param>
     /// <returns>How many operators were replaced.</returns>
-    public static int Apply(OnnxModel model)
+    public static int Apply(OnnxModel model, int headSize)
     {
         ArgumentNullException.ThrowIfNull(model);
-        Node[] cores = [.. model.Graph.Nodes.Where(CanReplace)];
+        Node[] cores = headSize % KernelOperators.HeadSizeStep == 0 ? [.. model.Graph.Nodes.Where(CanReplace)] : [];
         foreach (Node core in cores)
         {
-            Replace(model.Graph, core, HeadSize(core)!.Value);
+            Replace(model.Graph, core, headSize);
         }
         if (cores.Length > 0)
         {
@@ -51,7 +51,7 @@ public static class CachedAttentions
         node.Is("GroupQueryAttention", Domains.Microsoft) && node.Attributes.All.All(IsUnderstood) && HasWholeGroups(node) && node.Inputs.Skip(FirstOther).All(input => input is null)
         && node.Input(Query) is not null && node.Input(Lengths) is not null && node.Input(PastKey) is { ElementType: DataType.Float } && node.Input(PastValue) is { ElementType: DataType.Float }
         && node.Input(Key) is null == node.Input(Value) is null && (!IsRotary(node) || (node.Input(Cosines) is not null && node.Input(Sines) is not null))
-        && HeadSize(node) % KernelOperators.HeadSizeStep == 0 && HasOwnOutputs(node);
+        && HasOwnOutputs(node);
 
     private static bool IsUnderstood(Onnx.AttributeProto attribute) =>
         Known.Contains(attribute.Name) || (Neutral.TryGetValue(attribute.Name, out float neutral) && attribute.I + attribute.F == neutral);
@@ -64,11 +64,7 @@ public static class CachedAttentions
 
     private static bool IsRotary(Node node) => node.Attributes.Int("do_rotary", 0) != 0;
 
-    /// <summary>The last dimension of the cache, where the model declares it.</summary>
-    private static long? HeadSize(Node node) =>
-        node.Input(PastKey)?.Type?.TensorType?.Shape?.Dim is { Count: CacheRank } shape && shape[^1].DimValue is > 0 and var size ? size : null;
-
-    private static void Replace(OnnxGraph graph, Node core, long headSize)
+    private static void Replace(OnnxGraph graph, Node core, int headSize)
     {
         OpEmitter emit = new(graph, $"{core.Name}.cached");
         float scale = core.Attributes.Float("scale", 0) is var given and not 0 ? given : 1 / MathF.Sqrt(headSize);

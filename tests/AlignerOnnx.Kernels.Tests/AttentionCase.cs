@@ -61,7 +61,7 @@ internal sealed class AttentionCase
     public AttentionResult Run(bool ours, bool inPlace)
     {
         OnnxModel model = Model();
-        Assert.AreEqual(ours ? 1 : 0, ours ? CachedAttentions.Apply(model) : 0);
+        Assert.AreEqual(ours ? 1 : 0, ours ? CachedAttentions.Apply(model, _form.Size) : 0);
         return Run(model, inPlace, Rows, _positions, [.. _pasts.Select(past => past + _positions - 1)], rows: null);
     }
 
@@ -69,7 +69,7 @@ internal sealed class AttentionCase
     public AttentionResult RunFlat()
     {
         OnnxModel model = Model();
-        CachedAttentions.Apply(model);
+        CachedAttentions.Apply(model, _form.Size);
         Node core = model.Graph.Nodes.Single();
         core.Rewire(9, model.Graph.AddInput("rows", model.Graph.Find("lengths")!.Type!.Clone()));
         int[] rows = [.. Enumerable.Range(0, Rows * _positions).Select(token => Rows - 1 - (token / _positions))];

@@ -26,7 +26,7 @@ internal sealed class BatchDecoder : IDisposable
     private readonly string[] _inputs;
     private readonly string[] _outputs;
     private readonly TensorElementType _logitsType;
-    private readonly bool _lastOnly;
+    private readonly DecodingRewrite _rewrite;
     private float[] _last = [];
 
     /// <summary>Opens the decoder.</summary>
@@ -38,13 +38,7 @@ internal sealed class BatchDecoder : IDisposable
     internal BatchDecoder(OnnxModel model, BatchForm form, GenAIConfig config, bool mayBeFlat)
     {
         _form = form;
-        if (OperatorKernels.DecodeFaster)
-        {
-            Int4Products.Apply(model);
-            CachedAttentions.Apply(model);
-            IsFlat = mayBeFlat && FlatTokens.Apply(model);
-        }
-        _lastOnly = IsFlat || LastPosition.Apply(model);
+        _rewrite = DecodingRewrite.Apply(model, form.HeadSize, OperatorKernels.DecodeFaster, mayBeFlat);
         _session = Open(model, config.Threads);
         _logitsType = _session.OutputMetadata[BatchForm.Logits].ElementDataType;
         Vocabulary = _session.OutputMetadata[BatchForm.Logits].Dimensions is [.., > 0 and var width] ? width : config.VocabularySize;
@@ -56,7 +50,7 @@ internal sealed class BatchDecoder : IDisposable
     internal int Vocabulary { get; }
 
     /// <summary>Whether one run takes tokens of any rows; else one token each of rows that follow each other, or several tokens of one row.</summary>
-    internal bool IsFlat { get; }
+    internal bool IsFlat => _rewrite.IsFlat;
 
     /// <summary>Computes the next tokens of some rows. Their keys and values go into the cache.</summary>
     /// <param name="cache">The cache.</param>
@@ -86,7 +80,7 @@ internal sealed class BatchDecoder : IDisposable
     private ReadOnlySpan<float> RunRows(KeyValueCache cache, IReadOnlyList<TokenRun> runs, IReadOnlyList<(string Name, OrtValue Value)> slots)
     {
         int length = runs[0].Ids.Length;
-        int positions = _lastOnly ? 1 : length;
+        int positions = _rewrite.LastOnly ? 1 : length;
         OrtValue[] views = cache.View(runs[0].Row, runs.Count);
         using OrtValue ids = Ids(runs, [runs.Count, length]);
         using OrtValue mask = Mask(runs, length);

@@ -8,6 +8,7 @@ namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 [TestClass]
 public sealed class FlatTokensTests
 {
+    private const int HeadSize = 8;
     private const string Attend = "<num_heads = 2, kv_num_heads = 1, scale = 0.25>";
     private const string Norm = "n = SimplifiedLayerNormalization <axis = -1> (y, weight)";
 
@@ -56,14 +57,14 @@ public sealed class FlatTokensTests
     public void AnotherDecoder_StaysAsItIs(string part, string replacement)
     {
         (OnnxModel expected, OnnxModel found) = (OnnxText.Load(Decoder.With(part, replacement)), OnnxText.Load(Decoder.With(part, replacement)));
-        CachedAttentions.Apply(expected);
+        CachedAttentions.Apply(expected, HeadSize);
         Assert.IsFalse(Flatten(found));
         RuleTest.AssertSame(expected, found);
     }
 
     private static bool Flatten(OnnxModel model)
     {
-        CachedAttentions.Apply(model);
+        CachedAttentions.Apply(model, HeadSize);
         return FlatTokens.Apply(model);
     }
 }
