@@ -1,7 +1,9 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
+using System.Globalization;
 using System.Text.Json;
 using AlignerOnnx.TestMaterial;
+using AlignerOnnx.Training;
 using OpenAI.Chat;
 using OpenAI.Files;
 using OpenAI.FineTuning;
@@ -94,6 +96,21 @@ public sealed class FineTuningTests
             FineTuningCheckpoint checkpoint = await job.GetCheckpointsAsync().SingleAsync();
             Assert.AreEqual($"tone@{version}", checkpoint.ModelId);
         }
+    }
+
+    [TestMethod]
+    [DataRow("supervised", "form-json.train.jsonl")]
+    [DataRow("dpo", "refuse.preference.train.jsonl")]
+    public async Task Job_WithALearningRateMultiplier_MultipliesTheRateOfTheTool(string method, string rows)
+    {
+        string data = await UploadAsync(rows);
+        string adapter = $"slow-{method}";
+        object hyperparameters = new { steps = 1, learning_rate_multiplier = 0.5 };
+        object chosen = method == "dpo" ? new { type = "dpo", dpo = new { hyperparameters } } : new { type = "supervised", supervised = new { hyperparameters } };
+        await FinishAsync(await CreateAsync(new { model = "pocket", training_file = data, metadata = new { adapter }, method = chosen }), FineTuningStatus.Succeeded);
+        string versions = await s_server.Http.GetStringAsync(new Uri($"/v1/adapters/{adapter}/versions", UriKind.Relative));
+        double rate = (method == "dpo" ? PreferenceRequest.Recipe : TrainingOptions.Supervised).LearningRate / 2;
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"learning rate {rate} ("), versions);
     }
 
     [TestMethod]

@@ -29,12 +29,7 @@ internal sealed class TrainSftCommand : AlignerCommand
         FineTuningRequest request = _arguments.RequestOf(parsed);
         if (parsed.GetValue(_findLearningRate))
         {
-            using ProgressLine tried = output.Progress();
-            LearningRateReport found = LearningRateFinding.Run(request, data => TrainingPrinter.Announce(output, data), point => tried.Report(() => TrainingPrinter.Describe(point)), cancellation);
-            if (found.Points is [.., LearningRatePoint last])
-            {
-                tried.Finish(TrainingPrinter.Describe(last));
-            }
+            LearningRateReport found = LearningRateFinding.Run(request, data => TrainingPrinter.Announce(output, data), null, cancellation);
             output.Result(found, curve => TrainingPrinter.Show(output, curve));
             return Task.FromResult(ExitCodes.Done);
         }

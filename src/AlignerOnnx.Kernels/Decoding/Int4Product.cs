@@ -12,7 +12,7 @@ namespace AlignerOnnx.Kernels;
 internal static unsafe class Int4Product
 {
     /// <summary>The most rows of activations.</summary>
-    public const int MostRows = 64;
+    public const int MostRows = 80;
 
     private const int Width = Int4Weight.RowsAtOnce;
     private const int Eight = EightRows.Count;
@@ -22,7 +22,7 @@ internal static unsafe class Int4Product
     /// <param name="weight">The weight.</param>
     /// <param name="first">Its first row, the first column of the product.</param>
     /// <param name="records">The records of the rows (<see cref="RoundedRow"/>): for each step, those of all rows.</param>
-    /// <param name="rows">Rows of activations, at most 64.</param>
+    /// <param name="rows">Rows of activations, at most 80.</param>
     /// <param name="output">The first of the columns.</param>
     /// <param name="outputStride">Elements from a row of the product to the next.</param>
     [SkipLocalsInit]

@@ -4,7 +4,7 @@ using AlignerOnnx.GraphRewrites;
 namespace AlignerOnnx.Kernels;
 
 /// <summary>
-/// x times a transposed weight of 4 bits, which is read as it is stored. The rows of x are rounded first; then each thread takes 32 columns of the product for up to 64 rows at a time.
+/// x times a transposed weight of 4 bits, which is read as it is stored. The rows of x are rounded first; then each thread takes 32 columns of the product for up to 80 rows at a time: a piece of a prompt and the answers beside it.
 /// </summary>
 internal sealed unsafe class MatMulInt4Kernel : OperatorKernel
 {

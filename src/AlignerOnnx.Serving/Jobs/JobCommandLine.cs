@@ -17,7 +17,7 @@ internal static class JobCommandLine
     internal static IReadOnlyList<string> Of(Job job, string model, JobFolder folder, string training, string? validation, string? from)
     {
         JobHyperparameters hyper = job.Hyperparameters;
-        TrainingOptions standard = job.Method == "dpo" ? PreferenceRequest.Recipe : new TrainingOptions();
+        TrainingOptions standard = job.Method == "dpo" ? PreferenceRequest.Recipe : TrainingOptions.Supervised;
         List<string> arguments = ["train", job.Method == "dpo" ? "dpo" : "sft", model, "--data", training, "-o", folder.Output, "--seed", Text(job.Seed), "--json"];
         Add("--eval", validation);
         Add("--from", from);
@@ -29,11 +29,12 @@ internal static class JobCommandLine
         }
         Add("--steps", hyper.Steps is int steps ? Text(steps) : null);
         Add("--batch-size", batch is int size ? Text(size) : null);
-        Add("--learning-rate", LearningRate(hyper, standard) is double rate ? rate.ToString("R", CultureInfo.InvariantCulture) : null);
+        Add("--learning-rate", Text(hyper.LearningRate));
+        Add("--learning-rate-multiplier", hyper.LearningRate is null ? Text(Number(hyper.LearningRateMultiplier)) : null);
         Add("--tokens", hyper.Tokens is int tokens ? Text(tokens) : null);
         Add("--start-layer", hyper.StartLayer is int layer ? Text(layer) : null);
         Add("--max-length", hyper.MaxLength is int length ? Text(length) : null);
-        Add("--beta", Number(hyper.Beta)?.ToString("R", CultureInfo.InvariantCulture));
+        Add("--beta", Text(Number(hyper.Beta)));
         if (folder.HasRun)
         {
             arguments.Add("--resume");
@@ -52,10 +53,9 @@ internal static class JobCommandLine
     /// <summary>The number that a hyperparameter is; null where it is absent or <c>auto</c>.</summary>
     internal static double? Number(JsonElement? value) => value is { ValueKind: JsonValueKind.Number } number ? number.GetDouble() : null;
 
-    private static double? LearningRate(JobHyperparameters hyper, TrainingOptions standard) =>
-        hyper.LearningRate ?? (Number(hyper.LearningRateMultiplier) is double times ? times * standard.LearningRate : null);
-
     private static int Rows(string file) => Math.Max(1, File.ReadLines(file).Count(line => !string.IsNullOrWhiteSpace(line)));
+
+    private static string? Text(double? number) => number?.ToString("R", CultureInfo.InvariantCulture);
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }
