@@ -10,6 +10,9 @@ namespace AlignerOnnx.GraphRewrites.Recognition;
 /// <param name="HeadSize">Elements of a head.</param>
 public sealed record Architecture(int HiddenSize, int Layers, int QueryHeads, int KeyValueHeads, int HeadSize)
 {
+    /// <summary>The sizes as messages say them; <see cref="ToString"/> is part of what fingerprints are made of and must stay as it is.</summary>
+    public string InWords() => $"hidden size {HiddenSize}, {Layers} layers, {QueryHeads} query and {KeyValueHeads} key/value heads of {HeadSize}";
+
     /// <summary>The number of values that an adapter trains: N * d + (L - start layer) * H.</summary>
     /// <param name="tokens">N, at least 1.</param>
     /// <param name="startLayer">The first adapted layer.</param>

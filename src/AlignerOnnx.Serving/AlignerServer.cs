@@ -55,6 +55,8 @@ public static partial class AlignerServer
             builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
         }
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // Why the host did not start is thrown to who starts it, without a page of frames in the log.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
         builder.Services.AddRoutingCore();

@@ -39,6 +39,25 @@ public sealed class ErrorRendererTests
             """, errors.Trim());
     }
 
+    public static IEnumerable<object[]> Explained =>
+    [
+        [new OutputTakenException("/adapters/json"), "Name a new folder"],
+        [new IOException("Failed to bind", new Microsoft.AspNetCore.Connections.AddressInUseException("in use")), "--urls"],
+        [new HttpRequestException("Connection refused"), "--server"],
+        [new UnauthorizedAccessException("Access denied"), "permissions"],
+    ];
+
+    /// <summary>Failures of the place, not of the program: a stack trace would help nobody, what to do does.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Explained))]
+    public void Write_AFailureOfThePlace_SaysWhatToDoAndNothingOfStacks(Exception failure, string remedy)
+    {
+        (int exitCode, _, string errors) = Render(failure, json: false);
+        Assert.AreEqual(ExitCodes.Failure, exitCode);
+        Assert.Contains(remedy, errors);
+        Assert.DoesNotContain(ErrorRenderer.DebugVariable, errors);
+    }
+
     [TestMethod]
     public void Write_ARefusalAsJson_KeepsThePartsApart()
     {

@@ -17,6 +17,20 @@ public sealed class HelpTests
         Assert.IsEmpty(run.Errors);
     }
 
+    /// <summary>A default that help shows can be typed: names of choices are small letters with hyphens, in the list of choices and as the default.</summary>
+    [TestMethod]
+    [DataRow("adapter export", "[default: lit-llama]")]
+    [DataRow("train sft", "--schedule <constant|linear|cosine>")]
+    [DataRow("train sft", "[default: gated]")]
+    [DataRow("train dpo", "[default: sigmoid]")]
+    [DataRow("key add", "--role <use|train|admin>")]
+    public async Task Help_OfChoices_ShowsThemAsTheyAreTyped(string path, string shown)
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync([.. path.Split(' '), "--help"])).Expect(ExitCodes.Done);
+        Assert.Contains(shown, run.Output);
+        Assert.DoesNotMatchRegex(@"\[default: [A-Z]", run.Output);
+    }
+
     [TestMethod]
     public void Examples_OfEveryCommand_AreLinesThatParse()
     {

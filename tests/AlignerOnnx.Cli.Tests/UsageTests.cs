@@ -23,6 +23,24 @@ public sealed class UsageTests
         Assert.AreEqual(ExitCodes.Usage, run.Document.GetProperty("exit_code").GetInt32());
     }
 
+    /// <summary>Values of every kind of option: what is wrong is said in words of the command line, not of .NET.</summary>
+    [TestMethod]
+    [DataRow("train sft m --data d -o o --schedule foo", "constant, linear, cosine")]
+    [DataRow("train sft m --data d -o o --attention foo", "gated, concat")]
+    [DataRow("train sft m --data d -o o --order foo", "file, shuffled")]
+    [DataRow("train sft m --data d -o o --seed 99999999999", "from 0 to 2147483647")]
+    [DataRow("train sft m --data d -o o --steps 99999999999", "from 1 to 2147483647")]
+    [DataRow("train sft m --data d -o o --patience 3", "--eval")]
+    [DataRow("patch m -o o --weights foo", "copy, link")]
+    [DataRow("key add k --keys f --role foo", "use, train, admin")]
+    public async Task Value_Wrong_IsNamedWithWhatWouldDo(string line, string expected)
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(line.Split(' '))).Expect(ExitCodes.Usage);
+        Assert.Contains(expected, run.Errors);
+        Assert.DoesNotContain("System.", run.Errors);
+        Assert.DoesNotContain("AlignerOnnx.", run.Errors);
+    }
+
     [TestMethod]
     public async Task Version_IsPrinted()
     {

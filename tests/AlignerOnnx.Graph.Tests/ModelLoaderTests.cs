@@ -31,6 +31,15 @@ public sealed class ModelLoaderTests
         CollectionAssert.AreEqual(original.MetadataProps.ToArray(), saved.MetadataProps.ToArray());
     }
 
+    /// <summary>A folder of one .onnx file and no genai_config.json, by a path that is relative to where the process runs.</summary>
+    [TestMethod]
+    public void FindOnnxFile_OfARelativeFolderWithoutConfig_IsItsOnlyFile()
+    {
+        string file = Path.Combine(_folder, "model.onnx");
+        File.WriteAllText(file, "");
+        Assert.AreEqual(file, ModelPaths.FindOnnxFile(Path.GetRelativePath(Environment.CurrentDirectory, _folder)));
+    }
+
     [TestMethod]
     public void Load_OfTruncatedFile_IsRefused()
     {

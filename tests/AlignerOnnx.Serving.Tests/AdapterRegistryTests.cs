@@ -143,6 +143,17 @@ public sealed class AdapterRegistryTests
         }
     }
 
+    /// <summary>One of many adapters cannot be served: which one must be said.</summary>
+    [TestMethod]
+    public void Build_AdapterOfTheFolderWithABadName_IsRefusedWithItsPath()
+    {
+        string folder = Path.Combine(s_folder, "badly-named");
+        string adapter = Path.Combine(folder, "two words");
+        SampleAdapter.Write(adapter, s_folder);
+        AdapterRefusedException refusal = Assert.ThrowsExactly<AdapterRefusedException>(() => AlignerServer.Build(Options() with { AdapterFolder = folder }));
+        Assert.AreEqual(adapter, refusal.Where);
+    }
+
     [TestMethod]
     public async Task State_OfAStoppedServer_IsThereAgain()
     {

@@ -70,6 +70,27 @@ public sealed class RefusalTests
     }
 
     [TestMethod]
+    [DataRow("{\"model\":7}", "model")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":\"hi\"}", "messages")]
+    [DataRow("{\"model\":\"pocket\",\"temperature\":\"hot\"," + Messages + "}", "temperature")]
+    public async Task Post_WrongType_NamesTheFieldAndNoTypesOfDotNet(string body, string field)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync(body);
+        string message = (await ErrorOf(response, HttpStatusCode.BadRequest)).GetProperty("message").GetString()!;
+        Assert.StartsWith($"{field} is of the wrong type", message);
+        Assert.DoesNotContain("System.", message);
+        Assert.DoesNotContain("AlignerOnnx", message);
+    }
+
+    /// <summary>People read answers in curl: quotes and letters stand in them as they are, escaped no more than JSON asks for.</summary>
+    [TestMethod]
+    public async Task Post_NameWithQuotesAndUmlauts_ComesBackReadable()
+    {
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"T\u00f6ne'\\\"\",{Messages}}}");
+        Assert.Contains("The model 'T\u00f6ne'\\\"' does not exist", await response.Content.ReadAsStringAsync());
+    }
+
+    [TestMethod]
     public async Task Post_PromptLongerThanContext_Is400()
     {
         string words = string.Concat(Enumerable.Repeat("pig ", 2000));

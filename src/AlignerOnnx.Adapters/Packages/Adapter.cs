@@ -48,17 +48,17 @@ public sealed record Adapter(AdapterConfig Config, ReadOnlyMemory<float> Tokens,
         Architecture own = new(Config.HiddenSize, Config.NumLayers, Config.NumHeads, Config.NumKvHeads, Config.HeadDim);
         if (model != own)
         {
-            throw new AdapterRefusedException("The adapter is for a model of another architecture", $"adapter of {Config.BaseModelNameOrPath}", own.ToString(), model.ToString(), "use the model that the adapter was trained for");
+            throw new AdapterRefusedException("The adapter is for a model of another architecture", $"adapter of {Config.BaseModelNameOrPath}", own.InWords(), model.InWords(), "use the model that the adapter was trained for");
         }
         if (!anyBase && Config.BaseFingerprint.Length == 0)
         {
             throw new AdapterRefusedException("It is not known on which weights the adapter was trained", $"adapter of {Config.BaseModelNameOrPath}", "no base fingerprint", "that of this model",
                 "import it again with --model, or say --any-base if this is the model that it was trained for");
         }
-        if (!anyBase && Config.BaseFingerprint != fingerprint())
+        if (!anyBase && fingerprint() is { } ofModel && Config.BaseFingerprint != ofModel)
         {
             throw new AdapterRefusedException("The adapter was trained on other weights", $"adapter of {Config.BaseModelNameOrPath}", $"base fingerprint {Config.BaseFingerprint}",
-                "the fingerprint of this model", "use the model that the adapter was trained for, or say --any-base if this is another quantisation of it");
+                $"{ofModel}, that of this model", "use the model that the adapter was trained for, or say --any-base if this is another quantisation of it");
         }
     }
 }

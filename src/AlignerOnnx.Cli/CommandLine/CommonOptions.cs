@@ -70,7 +70,7 @@ internal static class CommonOptions
     public static Option<T> Choice<T>(string name, string description, T standard)
         where T : struct, Enum
     {
-        Dictionary<string, T> choices = Enum.GetValues<T>().ToDictionary(value => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString()), StringComparer.OrdinalIgnoreCase);
+        Dictionary<string, T> choices = Enum.GetValues<T>().ToDictionary(value => ChoiceName(value), StringComparer.OrdinalIgnoreCase);
         return new(name)
         {
             Description = description,
@@ -88,20 +88,26 @@ internal static class CommonOptions
         };
     }
 
-    public static Option<AttentionReading> Attention() => new("--attention")
-    {
-        Description = "Gated: the tokens' own softmax, a gate for each head. Concat: the tokens stand before the sequence in every layer, without gates.",
-        DefaultValueFactory = _ => AttentionReading.Gated,
-    };
+    /// <summary>What a member of an enumeration is called on the command line.</summary>
+    public static string ChoiceName(Enum value) => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
+
+    public static Option<AttentionReading> Attention() =>
+        Choice("--attention", "gated: the tokens' own softmax, a gate for each head. concat: the tokens stand before the sequence in every layer, without gates.", AttentionReading.Gated);
+
+    public static Option<LearningRateShape> Schedule(LearningRateShape standard) => Choice("--schedule", "How the learning rate moves after the warm-up.", standard);
 
     /// <summary>Concat attention leaves no choice of the start layer.</summary>
     public static void RequireEveryLayer(CommandResult command, Option<AttentionReading> attention, Option<int> startLayer)
     {
-        if (command.GetValue(attention) == AttentionReading.Concat && command.GetResult(startLayer) is { Implicit: false } && command.GetValue(startLayer) > 0)
+        string concat = ChoiceName(AttentionReading.Concat);
+        if (string.Equals(Typed(command, attention), concat, StringComparison.OrdinalIgnoreCase) && int.TryParse(Typed(command, startLayer), CultureInfo.InvariantCulture, out int layer) && layer > 0)
         {
-            command.AddError($"{startLayer.Name} {command.GetValue(startLayer)} does not go with {attention.Name} concat, which takes every layer.");
+            command.AddError($"{startLayer.Name} {layer} does not go with {attention.Name} {concat}, which takes every layer.");
         }
     }
+
+    /// <summary>What was typed for an option, null where it was not: validators see options whose values do not parse, of which to ask for the value fails.</summary>
+    public static string? Typed(CommandResult command, Option option) => command.GetResult(option)?.Tokens is [.., { Value: string text }] ? text : null;
 
     public static Option<PreferenceLossKind> PreferenceLoss(PreferenceLossOptions standard) =>
         Choice("--loss", "What is made of the difference of rewards: sigmoid (DPO) or its distance to a target (IPO).", standard.Kind);
@@ -122,8 +128,7 @@ internal static class CommonOptions
         return engine;
     }
 
-    public static Option<int> Seed() =>
-        new("--seed") { Description = "Seed of every random choice.", HelpName = "N", DefaultValueFactory = _ => 1 };
+    public static Option<int> Seed() => Whole("--seed", "Seed of every random choice.", standard: 1, least: 0);
 
     public static Option<int> Tokens() =>
         Whole("--tokens", "Tokens shared by every layer; the paper's adapters have 1 or 10.", standard: 1, least: 1, most: 1024);
@@ -133,7 +138,7 @@ internal static class CommonOptions
 
     /// <summary>A whole number with a smallest and a largest value; anything else is a usage error that names the range.</summary>
     public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>
-        Ranged(name, "N", description, standard, least, most, most == int.MaxValue ? $"a whole number, {least} or more" : $"a whole number from {least} to {most}");
+        Ranged(name, "N", description, standard, least, most, $"a whole number from {least} to {most}");
 
     /// <summary>A number with a smallest and a largest value.</summary>
     public static Option<double> Number(string name, string description, double standard, double least, double most) =>

@@ -11,8 +11,12 @@ internal sealed class HelpWithExamples(HelpAction inner) : SynchronousCommandLin
 
     public override int Invoke(ParseResult parseResult)
     {
-        int exitCode = inner.Invoke(parseResult);
         TextWriter output = parseResult.InvocationConfiguration.Output;
+        using StringWriter help = new();
+        parseResult.InvocationConfiguration.Output = help;
+        int exitCode = inner.Invoke(parseResult);
+        parseResult.InvocationConfiguration.Output = output;
+        output.Write(WithChoiceNames(help.ToString(), parseResult.CommandResult.Command));
         IReadOnlyList<string> examples = parseResult.CommandResult.Command switch
         {
             AlignerCommand command => command.Examples,
@@ -31,5 +35,15 @@ internal sealed class HelpWithExamples(HelpAction inner) : SynchronousCommandLin
         }
         output.WriteLine("Exit codes: 0 done, 1 failure, 2 usage, 3 model refused, 4 adapter or data refused, 5 verification failed, 130 cancelled.");
         return exitCode;
+    }
+
+    /// <summary>The library shows an enumeration's default as .NET writes it (LitLlama), which is not what is typed (lit-llama).</summary>
+    private static string WithChoiceNames(string help, Command command)
+    {
+        foreach (Enum standard in command.Options.Where(option => option is { ValueType.IsEnum: true, HasDefaultValue: true }).Select(option => option.GetDefaultValue()).OfType<Enum>())
+        {
+            help = help.Replace($"[default: {standard}]", $"[default: {CommonOptions.ChoiceName(standard)}]", StringComparison.Ordinal);
+        }
+        return help;
     }
 }

@@ -33,7 +33,7 @@ internal sealed class TrainingArguments
     private readonly Option<double> _weightDecay;
     private readonly Option<double> _tokenScale;
     private readonly Option<int> _seed = CommonOptions.Seed();
-    private readonly Option<BatchOrder> _order = new("--order") { Description = "The order of rows: a new random one in each epoch, or the file's.", DefaultValueFactory = _ => BatchOrder.Shuffled };
+    private readonly Option<BatchOrder> _order = CommonOptions.Choice("--order", "The order of rows: a new random one in each epoch, or the file's.", BatchOrder.Shuffled);
     private readonly Option<int> _maximumLength = CommonOptions.Whole("--max-length", "The longest row in tokens; longer rows lose their end.", standard: 512, least: 2);
     private readonly Option<LossOn> _lossOn = CommonOptions.LossOn();
     private readonly Option<PromptStyle> _promptStyle = CommonOptions.PromptStyle();
@@ -61,7 +61,7 @@ internal sealed class TrainingArguments
         _steps = CommonOptions.Whole("--steps", "Updates.", standard.Steps, least: 1);
         _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update.", standard.BatchSize, least: 1);
         _learningRate = CommonOptions.Number("--learning-rate", _fitsLearningRate ? string.Create(CultureInfo.InvariantCulture, $"The step size of AdamW; the default is for a hidden size of 128 and falls for larger ones, to {standard.ForWidth(4096).LearningRate:G2} at 4096.") : "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
-        _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => standard.Schedule };
+        _schedule = CommonOptions.Schedule(standard.Schedule);
         _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard.WarmUpSteps, least: 0);
         _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", standard.Optimizer.WeightDecay, least: 0, most: 10);
         _tokenScale = CommonOptions.Number("--token-scale", "The standard deviation of a new adapter's tokens; 0 takes sqrt(128 / hidden size), at most 1, and 1 for concat attention.", standard.TokenScale ?? 0, least: 0, most: 1e3);
@@ -70,6 +70,7 @@ internal sealed class TrainingArguments
     public void AddTo(Command command)
     {
         command.Validators.Add(parsed => CommonOptions.RequireEveryLayer(parsed, _attention, _startLayer));
+        command.Validators.Add(RequireEvaluation);
         command.Arguments.Add(_model);
         if (_recipes.Count > 0)
         {
@@ -79,6 +80,15 @@ internal sealed class TrainingArguments
             _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
         {
             command.Options.Add(option);
+        }
+    }
+
+    /// <summary>Without held-out rows nothing is measured, and a run that should stop early would not.</summary>
+    private void RequireEvaluation(CommandResult command)
+    {
+        if (CommonOptions.Typed(command, _evaluation) is null && int.TryParse(CommonOptions.Typed(command, _patience), CultureInfo.InvariantCulture, out int patience) && patience > 0)
+        {
+            command.AddError($"{_patience.Name} {patience} needs {_evaluation.Name}, the rows that are measured.");
         }
     }
 

@@ -6,12 +6,8 @@ namespace AlignerOnnx.Cli;
 /// <summary>How a rewritten model gets its weights.</summary>
 internal static class WeightOption
 {
-    public static Option<WeightCopy> Create() => new("--weights")
-    {
-        Description = "copy: cloned where the file system can. link: hard links, which need no space; onnx.checker then refuses the data files, of the original too.",
-        HelpName = "copy|link",
-        DefaultValueFactory = _ => WeightCopy.Copy,
-    };
+    public static Option<WeightCopy> Create() => CommonOptions.Choice("--weights",
+        "copy: cloned where the file system can. link: hard links, which need no space; onnx.checker then refuses the data files, of the original too.", WeightCopy.Copy);
 
     /// <summary>The choice, with a warning where it has a price.</summary>
     public static WeightCopy Chosen(ParseResult parsed, Option<WeightCopy> option, CommandOutput output)

@@ -7,7 +7,7 @@ namespace AlignerOnnx.Cli;
 internal sealed class KeyAddCommand : AlignerCommand
 {
     private readonly Argument<string> _name = new("NAME") { Description = "Whose key it is." };
-    private readonly Option<KeyRole> _role = new("--role") { Description = "What it may do: use asks models, train also uploads data and trains, admin also publishes and deletes adapters.", DefaultValueFactory = _ => KeyRole.Use };
+    private readonly Option<KeyRole> _role = CommonOptions.Choice("--role", "What it may do: use asks models, train also uploads data and trains, admin also publishes and deletes adapters.", KeyRole.Use);
     private readonly Option<string> _file = new("--keys") { Description = "The file of keys, for aligner serve --keys; made where it is missing.", HelpName = "FILE", Required = true };
 
     public KeyAddCommand() : base("add", "Make a new key; it is shown once, the file keeps its hash.")

@@ -20,7 +20,7 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps = CommonOptions.Whole("--steps", "Steps of the learning rate's schedule; later steps have the rate of the last.", Standard.Steps, least: 1, most: 1_000_000);
     private readonly Option<double> _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW.", 0.02, least: 1e-9, most: 10);
-    private readonly Option<LearningRateShape> _schedule = new("--schedule") { Description = "How the learning rate moves after the warm-up.", DefaultValueFactory = _ => LearningRateShape.Constant };
+    private readonly Option<LearningRateShape> _schedule = CommonOptions.Schedule(LearningRateShape.Constant);
     private readonly Option<int> _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard: 0, least: 0);
     private readonly Option<double> _clip = CommonOptions.Number("--clip", "The largest norm of a gradient; 0 does not clip.", standard: 0, least: 0, most: 1e6);
     private readonly Option<double> _weightDecay = CommonOptions.Number("--weight-decay", "The decoupled weight decay of AdamW.", Standard.Optimizer.WeightDecay, least: 0, most: 10);

@@ -29,7 +29,12 @@ internal sealed class TrainSftCommand : AlignerCommand
         FineTuningRequest request = _arguments.RequestOf(parsed);
         if (parsed.GetValue(_findLearningRate))
         {
-            LearningRateReport found = LearningRateFinding.Run(request, data => TrainingPrinter.Announce(output, data), null, cancellation);
+            using ProgressLine tried = output.Progress();
+            LearningRateReport found = LearningRateFinding.Run(request, data => TrainingPrinter.Announce(output, data), point => tried.Report(() => TrainingPrinter.Describe(point)), cancellation);
+            if (found.Points is [.., LearningRatePoint last])
+            {
+                tried.Finish(TrainingPrinter.Describe(last));
+            }
             output.Result(found, curve => TrainingPrinter.Show(output, curve));
             return Task.FromResult(ExitCodes.Done);
         }

@@ -48,6 +48,8 @@ internal static class TrainingPrinter
         output.Line($"  TensorBoard       {made.Records.TensorBoard}");
     }
 
+    public static string Describe(LearningRatePoint point) => Text($"step {point.Step} of at most {new LearningRateRange().Steps}  learning rate {point.LearningRate:G3}  loss {point.Loss:F4}");
+
     /// <summary>The curve at every fifth step: enough to see where the loss falls and where it rises again.</summary>
     public static void Show(CommandOutput output, LearningRateReport found)
     {

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using AlignerOnnx.Graph;
 using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
+using Microsoft.AspNetCore.Connections;
 
 namespace AlignerOnnx.Cli;
 
@@ -25,15 +26,37 @@ internal static class ErrorRenderer
         else
         {
             string what = exception is OperationCanceledException and not TrainingStoppedException ? "stopped" : exception.Message;
-            output.Message($"aligner: {what}");
-            WriteDocument(output, new(kind, what), exitCode);
-        }
-        if (exitCode == ExitCodes.Failure)
-        {
-            output.Message(Debugging ? exception.ToString() : $"  what to do: set {DebugVariable}=1 to see where this happened");
+            string? remedy = RemedyOf(exception);
+            output.Message($"aligner: {what}{(remedy is null ? "" : $"\n  what to do: {remedy}")}");
+            WriteDocument(output, new(kind, what, Remedy: remedy), exitCode);
+            if (exitCode == ExitCodes.Failure)
+            {
+                WriteTrace(output, exception, isExplained: remedy is not null || exception is OutputTakenException);
+            }
         }
         return exitCode;
     }
+
+    private static void WriteTrace(CommandOutput output, Exception exception, bool isExplained)
+    {
+        if (Debugging)
+        {
+            output.Message(exception.ToString());
+        }
+        else if (!isExplained)
+        {
+            output.Message($"  what to do: set {DebugVariable}=1 to see where this happened");
+        }
+    }
+
+    /// <summary>What helps against the failures that machines and networks have, not programs; null for the others.</summary>
+    private static string? RemedyOf(Exception exception) => exception switch
+    {
+        IOException { InnerException: AddressInUseException } => "stop what listens there, or name another address with --urls; port 0 takes a free one",
+        HttpRequestException => "check --server, and that the server runs",
+        UnauthorizedAccessException => "name a place that you may read and write, or change its permissions",
+        _ => null,
+    };
 
     /// <summary>Writes what is wrong with the command line, and where its help is.</summary>
     public static void WriteUsage(CommandOutput output, ParseResult parsed)

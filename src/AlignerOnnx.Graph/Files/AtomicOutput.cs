@@ -39,14 +39,14 @@ public static class AtomicOutput
     /// <summary>Makes one folder. The name must be free, or an empty folder.</summary>
     /// <param name="path">The folder to make; its parent is made where it is missing.</param>
     /// <param name="fill">Fills the folder whose path it is given.</param>
-    /// <exception cref="IOException">The name is taken.</exception>
+    /// <exception cref="OutputTakenException">The name is taken.</exception>
     public static void MakeFolder(string path, Action<string> fill)
     {
         ArgumentNullException.ThrowIfNull(fill);
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (File.Exists(full) || (Directory.Exists(full) && Directory.EnumerateFileSystemEntries(full).Any()))
         {
-            throw new IOException($"The output {full} already exists. Name a new folder, or remove that one first.");
+            throw new OutputTakenException(full);
         }
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         string temporary = TemporaryName(full);

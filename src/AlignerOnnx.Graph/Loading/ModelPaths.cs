@@ -23,7 +23,7 @@ public static class ModelPaths
         {
             throw new ModelRefusedException("The model does not exist", path, remedy: "name a model folder or an .onnx file");
         }
-        string file = Path.Combine(path, DecoderName(path) ?? OnlyOnnxFile(path));
+        string file = DecoderName(path) is { } decoder ? Path.Combine(path, decoder) : OnlyOnnxFile(path);
         return File.Exists(file)
             ? Path.GetFullPath(file)
             : throw new ModelRefusedException("The model folder lacks its .onnx file", path, $"no {Path.GetFileName(file)}", $"the decoder that {GenAIConfig} names", "copy the whole model folder");

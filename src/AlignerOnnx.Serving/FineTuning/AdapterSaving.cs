@@ -1,5 +1,6 @@
 using System.Globalization;
 using AlignerOnnx.Adapters;
+using AlignerOnnx.Graph;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Serving;
@@ -12,7 +13,7 @@ internal static class AdapterSaving
     {
         if (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any()))
         {
-            throw new IOException($"The output {output} already exists. Name a new folder, or remove that one first.");
+            throw new OutputTakenException(output);
         }
     }
 

@@ -13,7 +13,7 @@ internal sealed class ChatFormat(ModelLease model, ChatModel chat, CallableFunct
     private readonly CallableFunctions _functions = functions;
 
     internal override Task WriteAsync(HttpContext context, IReadOnlyList<AnswerText> answers, Usage usage) => Json.WriteAsync(context,
-        new ChatCompletion(Id, "chat.completion", Created, Model.Name, Model.Fingerprint, [.. answers.Select(ToChoice)], usage), ApiJson.Default.ChatCompletion);
+        new ChatCompletion(Id, "chat.completion", Created, Model.Name, Model.Fingerprint, [.. answers.Select(ToChoice)], usage), AnswerJson.Types.ChatCompletion);
 
     internal override AnswerEvents Stream(int choice) => _functions.Any ? new CallEvents(this, choice) : new TextEvents(this, choice);
 
@@ -44,7 +44,7 @@ internal sealed class ChatFormat(ModelLease model, ChatModel chat, CallableFunct
 
     private ChatCompletionChunk Chunk(params IReadOnlyList<ChunkChoice> choices) => new(Id, "chat.completion.chunk", Created, Model.Name, Model.Fingerprint, choices);
 
-    private static string Serialize(ChatCompletionChunk chunk) => JsonSerializer.Serialize(chunk, ApiJson.Default.ChatCompletionChunk);
+    private static string Serialize(ChatCompletionChunk chunk) => JsonSerializer.Serialize(chunk, AnswerJson.Types.ChatCompletionChunk);
 
     /// <summary>An answer in words, token by token.</summary>
     private sealed class TextEvents(ChatFormat format, int choice) : AnswerEvents

@@ -7,13 +7,13 @@ namespace AlignerOnnx.Serving;
 internal sealed class CompletionFormat(ModelLease model, ChatModel chat) : AnswerFormat(model, "cmpl")
 {
     internal override Task WriteAsync(HttpContext context, IReadOnlyList<AnswerText> answers, Usage usage) =>
-        Json.WriteAsync(context, Whole([.. answers.Select((answer, index) => new CompletionChoice(index, answer.Text, Logprobs(answer.Tokens), Reason(answer.Finish)))]) with { Usage = usage }, ApiJson.Default.Completion);
+        Json.WriteAsync(context, Whole([.. answers.Select((answer, index) => new CompletionChoice(index, answer.Text, Logprobs(answer.Tokens), Reason(answer.Finish)))]) with { Usage = usage }, AnswerJson.Types.Completion);
 
     internal override AnswerEvents Stream(int choice) => new Events(this, choice);
 
-    internal override string UsageOnly(Usage usage) => JsonSerializer.Serialize(Whole() with { Usage = usage }, ApiJson.Default.Completion);
+    internal override string UsageOnly(Usage usage) => JsonSerializer.Serialize(Whole() with { Usage = usage }, AnswerJson.Types.Completion);
 
-    private string Event(CompletionChoice choice) => JsonSerializer.Serialize(Whole(choice), ApiJson.Default.Completion);
+    private string Event(CompletionChoice choice) => JsonSerializer.Serialize(Whole(choice), AnswerJson.Types.Completion);
 
     private Completion Whole(params IReadOnlyList<CompletionChoice> choices) => new(Id, "text_completion", Created, Model.Name, Model.Fingerprint, choices);
 

@@ -7,15 +7,15 @@ namespace AlignerOnnx.Serving;
 /// <summary>The registry of adapters over HTTP: list, publish, versions, aliases, roll back, unload, delete.</summary>
 internal sealed class AdaptersEndpoint(AdapterRegistry registry)
 {
-    internal Task List(HttpContext context) => Json.WriteAsync(context, new ListObject<AdapterObject>([.. registry.All.Select(AdapterObject.Of)]), ApiJson.Default.ListObjectAdapterObject);
+    internal Task List(HttpContext context) => Json.WriteAsync(context, new ListObject<AdapterObject>([.. registry.All.Select(AdapterObject.Of)]), AnswerJson.Types.ListObjectAdapterObject);
 
     internal Task Show(HttpContext context) => WriteAsync(context, registry.Require(Name(context)));
 
     internal Task Versions(HttpContext context) => Json.WriteAsync(context,
         new ListObject<AdapterVersionObject>([.. registry.Require(Name(context)).Versions.Values.OrderBy(version => version.Number).Select(AdapterVersionObject.Of)]),
-        ApiJson.Default.ListObjectAdapterVersionObject);
+        AnswerJson.Types.ListObjectAdapterVersionObject);
 
-    internal Task ShowVersion(HttpContext context) => Json.WriteAsync(context, AdapterVersionObject.Of(Version(context)), ApiJson.Default.AdapterVersionObject);
+    internal Task ShowVersion(HttpContext context) => Json.WriteAsync(context, AdapterVersionObject.Of(Version(context)), AnswerJson.Types.AdapterVersionObject);
 
     internal async Task File(HttpContext context)
     {
@@ -32,7 +32,7 @@ internal sealed class AdaptersEndpoint(AdapterRegistry registry)
             throw ApiException.Invalid($"{version.Id} is a compiled adapter; its gates are folded into its values.", "version", "no_gates");
         }
         Adapter adapter = registry.Folding.Package(version);
-        return Json.WriteAsync(context, new GatesObject(version.Id, adapter.Config.StartLayer, adapter.Config.NumLayers, adapter.Config.NumHeads, adapter.Gates.ToArray()), ApiJson.Default.GatesObject);
+        return Json.WriteAsync(context, new GatesObject(version.Id, adapter.Config.StartLayer, adapter.Config.NumLayers, adapter.Config.NumHeads, adapter.Gates.ToArray()), AnswerJson.Types.GatesObject);
     }
 
     /// <summary>Publishes an uploaded adapter: the field <c>name</c>, any number of <c>alias</c>, and the files of a package or one .onnx_adapter file.</summary>
@@ -44,7 +44,7 @@ internal sealed class AdaptersEndpoint(AdapterRegistry registry)
             Dictionary<string, List<string>> fields = await MultipartUpload.ReadAsync(context.Request, (_, file) => OpenFile(staging, file), context.RequestAborted);
             string name = fields.GetValueOrDefault("name") is [string only] ? only : throw ApiException.Invalid("The field 'name' is missing or given twice.", "name");
             AdapterVersion version = registry.Publish(name, staging, "upload", fields.GetValueOrDefault("alias"));
-            await Json.WriteAsync(context, AdapterVersionObject.Of(version), ApiJson.Default.AdapterVersionObject);
+            await Json.WriteAsync(context, AdapterVersionObject.Of(version), AnswerJson.Types.AdapterVersionObject);
         }
         finally
         {
@@ -74,21 +74,21 @@ internal sealed class AdaptersEndpoint(AdapterRegistry registry)
     internal Task Delete(HttpContext context)
     {
         registry.Delete(Name(context));
-        return Json.WriteAsync(context, new DeletedObject(Name(context), "adapter"), ApiJson.Default.DeletedObject);
+        return Json.WriteAsync(context, new DeletedObject(Name(context), "adapter"), AnswerJson.Types.DeletedObject);
     }
 
     internal Task DeleteVersion(HttpContext context)
     {
         AdapterVersion version = Version(context);
         registry.DeleteVersion(version.Name, version.Number);
-        return Json.WriteAsync(context, new DeletedObject(version.Id, "adapter.version"), ApiJson.Default.DeletedObject);
+        return Json.WriteAsync(context, new DeletedObject(version.Id, "adapter.version"), AnswerJson.Types.DeletedObject);
     }
 
     private AdapterVersion Version(HttpContext context) => registry.RequireVersion(Name(context), Route.Text(context, "version"));
 
     private static string Name(HttpContext context) => Route.Text(context, "name");
 
-    private static Task WriteAsync(HttpContext context, AdapterState adapter) => Json.WriteAsync(context, AdapterObject.Of(adapter), ApiJson.Default.AdapterObject);
+    private static Task WriteAsync(HttpContext context, AdapterState adapter) => Json.WriteAsync(context, AdapterObject.Of(adapter), AnswerJson.Types.AdapterObject);
 
     private static string? Choice(VersionChoice body) => body.Version switch
     {

@@ -45,13 +45,13 @@ internal static partial class ErrorHandling
     internal static Task WriteAsync(HttpContext context, ApiException error)
     {
         context.Response.StatusCode = error.Status;
-        return context.Response.WriteAsJsonAsync(error.Body, ApiJson.Default.ErrorBody);
+        return context.Response.WriteAsJsonAsync(error.Body, AnswerJson.Types.ErrorBody);
     }
 
     /// <summary>Tells nothing about the inside; the log does.</summary>
     internal static ApiException Unexpected() => new(StatusCodes.Status500InternalServerError, "The server failed to answer; its log says why.", code: "internal_error");
 
-    internal static string ToJson(ApiException error) => JsonSerializer.Serialize(error.Body, ApiJson.Default.ErrorBody);
+    internal static string ToJson(ApiException error) => JsonSerializer.Serialize(error.Body, AnswerJson.Types.ErrorBody);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A request failed")]
     internal static partial void LogFailure(ILogger logger, Exception exception);

@@ -11,10 +11,10 @@ internal sealed class FilesEndpoint(FileStore files, AdapterRegistry registry)
     {
         string? purpose = context.Request.Query["purpose"];
         IEnumerable<StoredFile> chosen = files.All.Where(file => purpose is null || file.Purpose == purpose);
-        return Json.WriteAsync(context, Page.Of([.. chosen.Select(FileObject.Of)], file => file.Id, context.Request.Query), ApiJson.Default.ListObjectFileObject);
+        return Json.WriteAsync(context, Page.Of([.. chosen.Select(FileObject.Of)], file => file.Id, context.Request.Query), AnswerJson.Types.ListObjectFileObject);
     }
 
-    internal Task Show(HttpContext context) => Json.WriteAsync(context, FileObject.Of(files.Require(Route.Text(context, "id"))), ApiJson.Default.FileObject);
+    internal Task Show(HttpContext context) => Json.WriteAsync(context, FileObject.Of(files.Require(Route.Text(context, "id"))), AnswerJson.Types.FileObject);
 
     internal async Task Content(HttpContext context)
     {
@@ -27,7 +27,7 @@ internal sealed class FilesEndpoint(FileStore files, AdapterRegistry registry)
     {
         string id = Route.Text(context, "id");
         files.Delete(id);
-        return Json.WriteAsync(context, new DeletedObject(id, "file"), ApiJson.Default.DeletedObject);
+        return Json.WriteAsync(context, new DeletedObject(id, "file"), AnswerJson.Types.DeletedObject);
     }
 
     internal async Task Upload(HttpContext context)
@@ -48,7 +48,7 @@ internal sealed class FilesEndpoint(FileStore files, AdapterRegistry registry)
             }, context.RequestAborted);
             string purpose = PurposeOf(fields);
             StoredFile stored = files.Add(name is null ? throw ApiException.Invalid("The field 'file' is missing.", "file") : path, name, purpose);
-            await Json.WriteAsync(context, FileObject.Of(stored), ApiJson.Default.FileObject);
+            await Json.WriteAsync(context, FileObject.Of(stored), AnswerJson.Types.FileObject);
         }
         finally
         {

@@ -20,7 +20,7 @@ internal sealed class JobsEndpoint(ServerParts parts, ServingOptions options, Jo
     }
 
     internal Task List(HttpContext context) =>
-        Json.WriteAsync(context, Page.Of([.. parts.Jobs.All.Select(JobObject.Of)], job => job.Id, context.Request.Query), ApiJson.Default.ListObjectJobObject);
+        Json.WriteAsync(context, Page.Of([.. parts.Jobs.All.Select(JobObject.Of)], job => job.Id, context.Request.Query), AnswerJson.Types.ListObjectJobObject);
 
     internal Task Show(HttpContext context) => WriteAsync(context, Find(context));
 
@@ -31,7 +31,7 @@ internal sealed class JobsEndpoint(ServerParts parts, ServingOptions options, Jo
     internal Task Resume(HttpContext context) => Change(context, JobStatus.Queued, "The job was resumed", JobStatus.Paused);
 
     internal Task Events(HttpContext context) => Json.WriteAsync(context,
-        Page.Of([.. parts.Jobs.Events(Find(context).Id).Select(JobEventObject.Of)], each => each.Id, context.Request.Query), ApiJson.Default.ListObjectJobEventObject);
+        Page.Of([.. parts.Jobs.Events(Find(context).Id).Select(JobEventObject.Of)], each => each.Id, context.Request.Query), AnswerJson.Types.ListObjectJobEventObject);
 
     /// <summary>The states of a job that can be called: its result, and before it the newest checkpoints.</summary>
     internal Task Checkpoints(HttpContext context)
@@ -42,7 +42,7 @@ internal sealed class JobsEndpoint(ServerParts parts, ServingOptions options, Jo
             [new(id, job.Finished!.Value.ToUnixTimeSeconds(), job.Result, job.FinalStep ?? 0, new JobCheckpointMetrics(job.FinalStep ?? 0, job.FinalLoss, job.ValidationLoss), job.Id)];
         IEnumerable<JobCheckpointObject> before = JobCheckpoints.Of(parts.Adapters, job).Select(checkpoint => new JobCheckpointObject(
             $"{id}-{checkpoint.Step}", checkpoint.Version.Created.ToUnixTimeSeconds(), checkpoint.Version.Name, checkpoint.Step, parts.Jobs.MetricsOf(job.Id, checkpoint.Step), job.Id));
-        return Json.WriteAsync(context, Page.Of([.. result, .. before], each => each.Id, context.Request.Query), ApiJson.Default.ListObjectJobCheckpointObject);
+        return Json.WriteAsync(context, Page.Of([.. result, .. before], each => each.Id, context.Request.Query), AnswerJson.Types.ListObjectJobCheckpointObject);
     }
 
     private Task Change(HttpContext context, string to, string message, params IReadOnlyList<string> from)
@@ -65,5 +65,5 @@ internal sealed class JobsEndpoint(ServerParts parts, ServingOptions options, Jo
 
     private Job Find(HttpContext context) => parts.Jobs.Require(Route.Text(context, "id"));
 
-    private static Task WriteAsync(HttpContext context, Job job) => Json.WriteAsync(context, JobObject.Of(job), ApiJson.Default.JobObject);
+    private static Task WriteAsync(HttpContext context, Job job) => Json.WriteAsync(context, JobObject.Of(job), AnswerJson.Types.JobObject);
 }

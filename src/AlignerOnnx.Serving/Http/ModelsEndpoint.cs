@@ -3,12 +3,12 @@ namespace AlignerOnnx.Serving;
 /// <summary>The base model and the adapters as models.</summary>
 internal sealed class ModelsEndpoint(ServerParts parts)
 {
-    internal Task List(HttpContext context) => Json.WriteAsync(context, new ModelList("list", [.. parts.Models.All.Select(Card)]), ApiJson.Default.ModelList);
+    internal Task List(HttpContext context) => Json.WriteAsync(context, new ModelList("list", [.. parts.Models.All.Select(Card)]), AnswerJson.Types.ModelList);
 
     internal Task Show(HttpContext context)
     {
         string name = Route.Text(context, "id");
-        return Json.WriteAsync(context, Card(parts.Models.Find(name) ?? throw ApiException.NoSuchModel(name)), ApiJson.Default.ModelCard);
+        return Json.WriteAsync(context, Card(parts.Models.Find(name) ?? throw ApiException.NoSuchModel(name)), AnswerJson.Types.ModelCard);
     }
 
     /// <summary>Deletes an adapter with its versions; the base model stays.</summary>
@@ -21,7 +21,7 @@ internal sealed class ModelsEndpoint(ServerParts parts)
             throw ApiException.Invalid($"'{name}' cannot be deleted: only adapters can, by their bare name.", "model", "model_not_deletable");
         }
         parts.Adapters.Delete(name);
-        return Json.WriteAsync(context, new DeletedObject(name, "model"), ApiJson.Default.DeletedObject);
+        return Json.WriteAsync(context, new DeletedObject(name, "model"), AnswerJson.Types.DeletedObject);
     }
 
     private ModelCard Card(ServedModel model) =>

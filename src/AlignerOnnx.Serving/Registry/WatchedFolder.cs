@@ -25,7 +25,7 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
             // What the folder held at the last start may have been rolled back or unloaded since; that stands.
             if (LastOfFolder(NameOf(path)) is not { } last || last.Digest != DigestOf(path))
             {
-                Take(path);
+                TakeAtStart(path);
             }
             _taken[path] = _seen[path];
         }
@@ -35,7 +35,9 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using PeriodicTimer timer = new(TimeSpan.FromSeconds(1));
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        // A tick that is cancelled is the ordinary end; the host takes the exception for a failure where the server never started, its port in use for example.
+        using CancellationTokenRegistration end = stoppingToken.Register(timer.Dispose);
+        while (await timer.WaitForNextTickAsync(CancellationToken.None))
         {
 #pragma warning disable CA1031 // A folder that cannot be read now may be read later; the server goes on.
             try
@@ -79,6 +81,22 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
         catch (Exception e) when (e is RefusedException or ApiException or IOException or UnauthorizedAccessException)
         {
             LogRefused(logger, path, e.Message);
+        }
+    }
+
+    private void TakeAtStart(string path)
+    {
+        try
+        {
+            Take(path);
+        }
+        catch (RefusedException e)
+        {
+            throw new AdapterRefusedException(e.What, e.Where is null ? path : $"{path}, {e.Where}", e.Found, e.Expected, e.Remedy, e);
+        }
+        catch (ApiException e)
+        {
+            throw new AdapterRefusedException("The adapter cannot be served", path, e.Message, remedy: "rename it, or move it out of the folder", inner: e);
         }
     }
 

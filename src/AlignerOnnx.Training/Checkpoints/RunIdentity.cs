@@ -23,21 +23,25 @@ public sealed record RunIdentity
         {
             throw Changed("the model changed since the checkpoint", where, $"the checkpoint's model has SHA-256 {saved.Model}", $"the model's is {Model}");
         }
-        if (Difference(saved.Files, Files) is { } file)
+        if (Differences(saved.Files, Files) is [var file, ..])
         {
             throw Changed($"the file of --{file.Name} changed since the checkpoint", where, $"SHA-256 {file.Saved}", $"{file.Now}, which the file has now");
         }
-        if (Difference(saved.Options, Options) is { } option)
+        if (Differences(saved.Options, Options) is { Count: > 0 } options)
         {
-            throw Changed($"the option {option.Name} changed since the checkpoint", where, option.Saved, option.Now);
+            // All of them: some follow from others, such as the interval of evaluations from the steps, and the one that was typed must be among them.
+            throw Changed($"the option{(options.Count == 1 ? "" : "s")} {string.Join(", ", options.Select(option => option.Name))} changed since the checkpoint", where,
+                $"{Listed(options.Select(option => (option.Name, option.Saved)))} in the checkpoint", $"{Listed(options.Select(option => (option.Name, option.Now)))}, as this run says");
         }
     }
 
-    private static (string Name, string Saved, string Now)? Difference(IReadOnlyDictionary<string, string> saved, IReadOnlyDictionary<string, string> now)
-    {
-        string? name = saved.Keys.Union(now.Keys).Order(StringComparer.Ordinal).FirstOrDefault(key => saved.GetValueOrDefault(key) != now.GetValueOrDefault(key));
-        return name is null ? null : (name, saved.GetValueOrDefault(name) ?? "none", now.GetValueOrDefault(name) ?? "none");
-    }
+    private static List<(string Name, string Saved, string Now)> Differences(IReadOnlyDictionary<string, string> saved, IReadOnlyDictionary<string, string> now) =>
+    [
+        .. saved.Keys.Union(now.Keys).Order(StringComparer.Ordinal).Where(name => saved.GetValueOrDefault(name) != now.GetValueOrDefault(name))
+            .Select(name => (name, saved.GetValueOrDefault(name) ?? "none", now.GetValueOrDefault(name) ?? "none")),
+    ];
+
+    private static string Listed(IEnumerable<(string Name, string Value)> options) => string.Join(", ", options.Select(option => $"{option.Name} {option.Value}"));
 
     private static CheckpointRefusedException Changed(string what, string where, string saved, string now) =>
         new(what, where, saved, now, "continue with what the run was started with, or remove the run's folder to start anew");

@@ -47,7 +47,7 @@ public sealed class AdapterPackageTests
     public void Save_OverAnotherFolder_IsRefusedAndLeavesIt()
     {
         AdapterPackage.Save(Small, Folder);
-        Assert.ThrowsExactly<IOException>(() => AdapterPackage.Save(Small with { Tokens = new float[8] }, Folder));
+        Assert.ThrowsExactly<OutputTakenException>(() => AdapterPackage.Save(Small with { Tokens = new float[8] }, Folder));
         Assert.AreEqual(1, AdapterPackage.Load(Folder).Tokens.Span[0]);
         Assert.HasCount(1, Directory.GetFileSystemEntries(_root));
     }

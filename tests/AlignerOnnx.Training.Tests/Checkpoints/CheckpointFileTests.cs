@@ -115,4 +115,16 @@ public sealed class CheckpointFileTests : IDisposable
             Assert.Contains(name, Assert.ThrowsExactly<CheckpointRefusedException>(() => other.RequireSame(Identity, Path)).Message);
         }
     }
+
+    /// <summary>Some options follow from others (the interval of evaluations from the steps): the one that was typed must be named, whatever its place in the alphabet.</summary>
+    [TestMethod]
+    public void RequireSame_SeveralOptionsChanged_NamesThemAllWithBothValues()
+    {
+        RunIdentity saved = Identity with { Options = new Dictionary<string, string> { ["evaluation_interval"] = "25", ["seed"] = "1", ["steps"] = "250" } };
+        RunIdentity now = Identity with { Options = new Dictionary<string, string> { ["evaluation_interval"] = "6", ["seed"] = "1", ["steps"] = "60" } };
+        CheckpointRefusedException refusal = Assert.ThrowsExactly<CheckpointRefusedException>(() => now.RequireSame(saved, Path));
+        Assert.Contains("evaluation_interval, steps", refusal.What);
+        Assert.Contains("evaluation_interval 25, steps 250", refusal.Found!);
+        Assert.Contains("evaluation_interval 6, steps 60", refusal.Expected!);
+    }
 }

@@ -61,6 +61,44 @@ public sealed class ConversationDataSetTests
         CollectionAssert.AreEqual(new[] { "line 1", "line 3" }, ConversationDataSet.Read(file.Path).Rows.Select(row => row.Place).ToArray());
     }
 
+    /// <summary>What people give instead of JSON lines: the message must name it, not advise to delete rows.</summary>
+    [TestMethod]
+    [DataRow("prompt,completion\nWhat is 1?,One\n", "CSV")]
+    [DataRow("Once upon a time\n", "plain text")]
+    public void Read_AnotherFormat_IsRefusedWithWhatIsExpected(string text, string named)
+    {
+        using TemporaryFile file = new(text);
+        DataRefusedException refusal = Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(file.Path));
+        Assert.Contains(named, refusal.Expected!);
+        Assert.Contains("convert", refusal.Remedy!);
+    }
+
+    [TestMethod]
+    public void Read_BrokenJson_CountsNoLinesOfItsOwn()
+    {
+        using TemporaryFile file = new($"{Good}\n{{\"prompt\": }}\n");
+        DataRefusedException refusal = Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(file.Path));
+        Assert.AreEqual($"{file.Path}, line 2", refusal.Where);
+        Assert.DoesNotContain("LineNumber", refusal.Found!);
+        Assert.Contains("at byte 12", refusal.Found!);
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Read_Utf16_IsRefusedByItsName(bool bigEndian)
+    {
+        using TemporaryFile file = new("");
+        File.WriteAllText(file.Path, $"{Good}\n", new System.Text.UnicodeEncoding(bigEndian, byteOrderMark: true));
+        Assert.Contains("iconv -f UTF-16", Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(file.Path)).Remedy!);
+    }
+
+    [TestMethod]
+    public void Read_AFolder_IsRefusedAsOne()
+    {
+        Assert.AreEqual("a folder", Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(Path.GetTempPath())).Found);
+    }
+
     [TestMethod]
     public void Read_DataHash_IsTheKnownSha256()
     {

@@ -35,6 +35,10 @@ internal sealed class DataFile
     public static DataFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+        {
+            throw new DataRefusedException("the data file cannot be read", path, "a folder", "a .jsonl, .json or .parquet file", "name the file itself");
+        }
         try
         {
             long length = new FileInfo(path).Length;
@@ -96,9 +100,13 @@ internal sealed class DataFile
         if (!Utf8.IsValid(_content))
         {
             int line = 1 + _content.AsSpan(0, FirstBadByte()).Count((byte)'\n');
-            throw new DataPlace(Path, $"line {line}").Refuse("the data file is not UTF-8 text", "a byte sequence that is no character", "UTF-8", "convert the file: iconv -f LATIN1 -t UTF-8, for example");
+            (string found, string encoding) = IsUtf16 ? ("UTF-16 with its byte order mark", "UTF-16") : ("a byte sequence that is no character", "LATIN1");
+            throw new DataPlace(Path, $"line {line}").Refuse("the data file is not UTF-8 text", found, "UTF-8", $"convert the file: iconv -f {encoding} -t UTF-8, for example");
         }
     }
+
+    /// <summary>What Windows PowerShell's <c>&gt;</c> and some editors write.</summary>
+    private bool IsUtf16 => _content is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..];
 
     private int FirstBadByte()
     {

@@ -66,8 +66,17 @@ internal static class JsonRows
         }
         catch (JsonException error)
         {
-            throw place.Refuse("the data file holds a broken line", $"{Start(text)} ({error.Message})", "one JSON object", "repair or remove that line", error);
+            bool isObject = text is [(byte)'{' or (byte)'[', ..];
+            throw place.Refuse("the data file holds a broken line", $"{Start(text)} ({Reason(error)})", isObject ? "one JSON object" : "one JSON object a line; neither CSV nor plain text is read",
+                isObject ? "repair or remove that line" : "convert the file, or repair that line: {\"prompt\": \"...\", \"completion\": \"...\"}, for example", error);
         }
+    }
+
+    /// <summary>The parser's words without its own count of lines, which starts at 0 in each row.</summary>
+    private static string Reason(JsonException error)
+    {
+        string words = error.Message.Split(" LineNumber:")[0].TrimEnd('.');
+        return error is { LineNumber: 0, BytePositionInLine: long position } ? $"{words}, at byte {position + 1}" : words;
     }
 
     private static string Start(ReadOnlySpan<byte> text) => Encoding.UTF8.GetString(text[..Math.Min(text.Length, 80)]);
