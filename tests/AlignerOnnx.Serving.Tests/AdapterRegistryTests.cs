@@ -143,6 +143,25 @@ public sealed class AdapterRegistryTests
         }
     }
 
+    [TestMethod]
+    public async Task RollBack_ByTheClient_MovesTheNameThatTheHistoryShows()
+    {
+        await s_client.PushAsync(s_compiled[0], "history", ["prod"]);
+        PublishedAdapter second = await s_client.PushAsync(s_compiled[1], "history");
+        IReadOnlyList<VersionSummary> versions = await s_client.ListVersionsAsync("history");
+        CollectionAssert.AreEqual(new[] { 1, 2 }, versions.Select(each => each.Version).ToArray());
+        CollectionAssert.AreEqual(new[] { false, true }, versions.Select(each => each.IsCurrent).ToArray());
+        CollectionAssert.AreEqual(new[] { "prod" }, versions[0].Aliases.ToArray());
+        Assert.AreEqual(second.Sha256, versions[1].Sha256);
+
+        Assert.AreEqual(1, await s_client.RollBackAsync("history"));
+        Assert.StartsWith("fp_history@1:", (await AskAsync("history")).Fingerprint);
+        Assert.AreEqual(2, await s_client.RollBackAsync("history", "2"));
+        Assert.AreEqual(1, await s_client.RollBackAsync("history", "prod"));
+        await Assert.ThrowsExactlyAsync<AdapterRefusedException>(() => s_client.RollBackAsync("history"));
+        await Assert.ThrowsExactlyAsync<AdapterRefusedException>(() => s_client.ListVersionsAsync("no-such-adapter"));
+    }
+
     /// <summary>One of many adapters cannot be served: which one must be said.</summary>
     [TestMethod]
     public void Build_AdapterOfTheFolderWithABadName_IsRefusedWithItsPath()

@@ -5,7 +5,7 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner adapter</c>: what can be done with adapters as files.</summary>
 internal sealed class AdapterCommand : Command
 {
-    public AdapterCommand() : base("adapter", "Show, list, compile, import, export, blend, merge, publish and fetch adapters.")
+    public AdapterCommand() : base("adapter", "Show, list, compile, import, export, blend, merge, publish, fetch and roll back adapters.")
     {
         Subcommands.Add(new AdapterShowCommand());
         Subcommands.Add(new AdapterListCommand());
@@ -16,5 +16,7 @@ internal sealed class AdapterCommand : Command
         Subcommands.Add(new AdapterMergeCommand());
         Subcommands.Add(new AdapterPushCommand());
         Subcommands.Add(new AdapterPullCommand());
+        Subcommands.Add(new AdapterVersionsCommand());
+        Subcommands.Add(new AdapterRollbackCommand());
     }
 }

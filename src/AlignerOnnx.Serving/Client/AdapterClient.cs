@@ -56,7 +56,7 @@ public sealed class AdapterClient : IDisposable
     public async Task<PublishedAdapter> PullAsync(string reference, string output, CancellationToken cancellation = default)
     {
         AdapterReference parsed = AdapterReference.Parse(reference);
-        string adapter = $"/v1/adapters/{Uri.EscapeDataString(parsed.Name)}";
+        string adapter = PathOf(parsed.Name);
         string selector = parsed.Selector ?? (await GetAsync(adapter, reference, cancellation).ConfigureAwait(false)).GetProperty("current_version").GetRawText();
         string path = $"{adapter}/versions/{Uri.EscapeDataString(selector)}";
         JsonElement version = await GetAsync(path, reference, cancellation).ConfigureAwait(false);
@@ -76,8 +76,43 @@ public sealed class AdapterClient : IDisposable
         return ToPublished(version);
     }
 
+    /// <summary>The versions of an adapter, oldest first.</summary>
+    /// <param name="name">What the server calls the adapter.</param>
+    /// <param name="cancellation">Stops the request.</param>
+    /// <exception cref="AdapterRefusedException">The server has no such adapter.</exception>
+    /// <exception cref="HttpRequestException">The server cannot be reached.</exception>
+    public async Task<IReadOnlyList<VersionSummary>> ListVersionsAsync(string name, CancellationToken cancellation = default)
+    {
+        JsonElement adapter = await GetAsync(PathOf(name), name, cancellation).ConfigureAwait(false);
+        JsonElement versions = await GetAsync($"{PathOf(name)}/versions", name, cancellation).ConfigureAwait(false);
+        ILookup<int, string> aliases = adapter.GetProperty("aliases").EnumerateObject().ToLookup(alias => alias.Value.GetInt32(), alias => alias.Name);
+        int current = adapter.GetProperty("current_version").GetInt32();
+        return
+        [
+            .. versions.GetProperty("data").EnumerateArray().Select(version => (Published: ToPublished(version), Json: version)).OrderBy(each => each.Published.Version).Select(each => new VersionSummary(
+                each.Published.Version, each.Published.Sha256, each.Published.Version == current, [.. aliases[each.Published.Version]],
+                DateTimeOffset.FromUnixTimeSeconds(each.Json.GetProperty("created_at").GetInt64()), each.Json.GetProperty("origin").GetString()!)),
+        ];
+    }
+
+    /// <summary>Makes an earlier version the current one again; requests that run end on the version they began with.</summary>
+    /// <param name="name">What the server calls the adapter.</param>
+    /// <param name="version">A version number or an alias; null for the one before the current one.</param>
+    /// <param name="cancellation">Stops the request.</param>
+    /// <returns>The number of the version that is current now.</returns>
+    /// <exception cref="AdapterRefusedException">The server has no such adapter or version.</exception>
+    /// <exception cref="HttpRequestException">The server cannot be reached.</exception>
+    public async Task<int> RollBackAsync(string name, string? version = null, CancellationToken cancellation = default)
+    {
+        using StringContent body = new(JsonSerializer.Serialize(new Dictionary<string, string?> { ["version"] = version }), System.Text.Encoding.UTF8, "application/json");
+        using HttpResponseMessage response = await _http.PostAsync(new Uri($"{PathOf(name)}/rollback", UriKind.Relative), body, cancellation).ConfigureAwait(false);
+        return (await ReadAsync(response, name, cancellation).ConfigureAwait(false)).GetProperty("current_version").GetInt32();
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
+
+    private static string PathOf(string name) => $"/v1/adapters/{Uri.EscapeDataString(name)}";
 
     private async Task<byte[]> FetchAsync(string version, string name, string expected, CancellationToken cancellation)
     {
@@ -137,3 +172,12 @@ public sealed class AdapterClient : IDisposable
 /// <param name="Version">Its number.</param>
 /// <param name="Sha256">The hash over its files.</param>
 public sealed record PublishedAdapter(string Name, int Version, string Sha256);
+
+/// <summary>A version in an adapter's history.</summary>
+/// <param name="Version">Its number.</param>
+/// <param name="Sha256">The hash over its files.</param>
+/// <param name="IsCurrent">Whether the adapter's name means it.</param>
+/// <param name="Aliases">The aliases that mean it.</param>
+/// <param name="Created">When it was published.</param>
+/// <param name="Origin">How it came: an upload, the watched folder, a fine-tuning job.</param>
+public sealed record VersionSummary(int Version, string Sha256, bool IsCurrent, IReadOnlyList<string> Aliases, DateTimeOffset Created, string Origin);
