@@ -52,6 +52,18 @@ public sealed class AdapterFilesCommandTests
     }
 
     [TestMethod]
+    public async Task List_OfAFolderWithoutAdapters_SaysSo() =>
+        Assert.Contains("no adapters", (await AlignerProcess.RunAsync("adapter", "list", Directory.CreateDirectory(In("empty")).FullName)).Expect(ExitCodes.Done).Output);
+
+    [TestMethod]
+    public async Task Show_OfAFile_SaysThatAFolderIsMeant()
+    {
+        await File.WriteAllTextAsync(In("both.onnx_adapter"), "compiled");
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("adapter", "show", In("both.onnx_adapter"))).Expect(ExitCodes.AdapterOrDataRefused);
+        Assert.Contains("a file, not a folder", run.Errors);
+    }
+
+    [TestMethod]
     public async Task Import_OfSomethingElse_IsRefusedAndLeavesNothing()
     {
         await File.WriteAllTextAsync(In("text.pth"), "{\"question\": 1}");

@@ -42,6 +42,18 @@ public sealed class TrainSftCommandTests
         Assert.AreEqual(train.Document.GetProperty("eval_loss").GetDouble(), after, 1e-5);
     }
 
+    /// <summary>A picture that cannot be written (a folder stands in its place here; a disk may be full) is said, and costs no adapter.</summary>
+    [TestMethod]
+    public async Task TrainSft_PictureCannotBeWritten_SavesTheAdapterAndSaysSo()
+    {
+        string adapter = Path.Combine(_folder, "adapter");
+        Directory.CreateDirectory(Path.Combine($"{adapter}.run", "loss.png", "in the way"));
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", adapter, "--steps", "2")).Expect(ExitCodes.Done);
+        Assert.IsTrue(File.Exists(Path.Combine(adapter, "adapter_model.safetensors")));
+        Assert.IsTrue(File.Exists(Path.Combine($"{adapter}.run", "events.out.tfevents.aligner")));
+        Assert.Contains("not written       loss.png: ", run.Output);
+    }
+
     [TestMethod]
     public async Task TrainSft_Recipe_IsThePublishedOneButForWhatIsGiven()
     {

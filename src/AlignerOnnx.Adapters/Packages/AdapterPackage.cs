@@ -62,6 +62,11 @@ public static class AdapterPackage
 
     private static AdapterConfig LoadConfig(string file)
     {
+        if (Path.GetDirectoryName(file) is { } folder && File.Exists(folder))
+        {
+            throw new AdapterRefusedException("The adapter is a file, not a folder", folder, null, "an adapter folder, whose tokens and gates are asked for; a compiled adapter (.onnx_adapter) has none",
+                "name the folder that the file was compiled from");
+        }
         FileInfo info = new(file);
         if (!info.Exists || info.Length > MaximumConfigBytes)
         {

@@ -16,11 +16,21 @@ internal sealed class AdapterListCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         Entry[] entries = [.. PreparedAdapters.Find(parsed.GetRequiredValue(_folder)).Select(Describe)];
-        output.Result(new Report(entries), report => output.Table(["adapter", "tokens", "layers", "base"], report.Adapters.Select(each => new[]
+        output.Result(new Report(entries), report => Show(output, report));
+        return Task.FromResult(ExitCodes.Done);
+    }
+
+    private static void Show(CommandOutput output, Report report)
+    {
+        if (report.Adapters is [])
+        {
+            output.Line("  no adapters: the folder holds no adapter folder and no .onnx_adapter file");
+            return;
+        }
+        output.Table(["adapter", "tokens", "layers", "base"], report.Adapters.Select(each => new[]
         {
             each.Name, each.Tokens is null ? "compiled" : $"{each.Tokens}", each.Tokens is null ? "" : $"{each.StartLayer} to {each.Layers - 1}", each.Base ?? "",
-        })));
-        return Task.FromResult(ExitCodes.Done);
+        }));
     }
 
     private static Entry Describe(string path)

@@ -46,6 +46,10 @@ internal static class TrainingPrinter
         output.Line($"  metrics           {made.Records.Metrics}");
         output.Line($"  loss curve        {made.Records.LossCurve}, {Path.GetFileName(made.Records.LossPicture)}");
         output.Line($"  TensorBoard       {made.Records.TensorBoard}");
+        if (made.DrawingProblem is string problem)
+        {
+            output.Line($"  not written       {problem}");
+        }
     }
 
     public static string Describe(LearningRatePoint point) => Text($"step {point.Step} of at most {new LearningRateRange().Steps}  learning rate {point.LearningRate:G3}  loss {point.Loss:F4}");

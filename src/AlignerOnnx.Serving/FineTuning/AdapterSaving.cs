@@ -45,6 +45,7 @@ internal static class AdapterSaving
             shape.TrainableValues, start.Layer, shape.TokenCount, result.Elapsed.TotalSeconds, data, run.Records)
         {
             FirstStepSeconds = run.FirstStepSeconds,
+            DrawingProblem = run.DrawingProblem,
         };
     }
 }

@@ -88,6 +88,9 @@ public sealed record FineTuningReport(
     /// <summary>Seconds from the start of the process to the start of the first training step.</summary>
     public double FirstStepSeconds { get; init; }
 
+    /// <summary>Why a picture of the losses or the events for TensorBoard could not be written, by a disk that is full for example; null where they are there.</summary>
+    public string? DrawingProblem { get; init; }
+
     /// <summary>Share of pairs whose preferred answer is the more probable one: of the evaluation's pairs where there are some, else of the last step's; null for supervised training.</summary>
     public double? PreferenceAccuracy { get; init; }
 

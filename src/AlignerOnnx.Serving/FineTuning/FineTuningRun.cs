@@ -25,6 +25,9 @@ internal sealed class FineTuningRun : IDisposable
 
     public RunRecords Records => RunRecords.In(_folder);
 
+    /// <summary>Why a picture of the run is missing; null where none is.</summary>
+    public string? DrawingProblem { get; private set; }
+
     /// <summary>How old the process was when the first step started.</summary>
     public double FirstStepSeconds { get; private set; }
 
@@ -55,7 +58,7 @@ internal sealed class FineTuningRun : IDisposable
         finally
         {
             metrics.Dispose();
-            Records.Draw($"{Path.GetFileName(Path.TrimEndingDirectorySeparator(_request.Output))}: loss");
+            DrawingProblem = Records.Draw($"{Path.GetFileName(Path.TrimEndingDirectorySeparator(_request.Output))}: loss");
         }
     }
 

@@ -17,9 +17,10 @@ public sealed record RunRecords(string Metrics, string LossCurve, string LossPic
         return new RunRecords(folder.File("metrics.jsonl"), folder.File("loss.svg"), folder.File("loss.png"), folder.File("events.out.tfevents.aligner"));
     }
 
-    /// <summary>Draws the metrics as they are, each file complete or not at all.</summary>
+    /// <summary>Draws the metrics as they are, each file complete or not at all. Pictures are no reason to lose what was trained: a file that cannot be written is left out.</summary>
     /// <param name="title">What was trained.</param>
-    public void Draw(string title)
+    /// <returns>Why a file was left out, a disk that is full for example; null where none was.</returns>
+    public string? Draw(string title)
     {
         IReadOnlyList<MetricsRow> rows = MetricsFile.Read(Metrics);
         ChartLine[] lines =
@@ -30,10 +31,27 @@ public sealed record RunRecords(string Metrics, string LossCurve, string LossPic
         ChartLine[] drawn = [.. lines.Where(line => line.Points.Count > 0)];
         SvgCanvas svg = new(title);
         LineChart.Draw(svg, title, "step", "loss", drawn);
-        AtomicOutput.WriteFile(LossCurve, stream => stream.Write(svg.ToBytes()));
         PixelCanvas picture = new();
         LineChart.Draw(picture, title, "step", "loss", drawn);
-        AtomicOutput.WriteFile(LossPicture, stream => PngFile.Write(stream, PixelCanvas.Width, picture.Pixels));
-        AtomicOutput.WriteFile(TensorBoard, stream => TensorBoardFile.Write(stream, rows));
+        string?[] problems =
+        [
+            Write(LossCurve, stream => stream.Write(svg.ToBytes())),
+            Write(LossPicture, stream => PngFile.Write(stream, PixelCanvas.Width, picture.Pixels)),
+            Write(TensorBoard, stream => TensorBoardFile.Write(stream, rows)),
+        ];
+        return problems.FirstOrDefault(problem => problem is not null);
+    }
+
+    private static string? Write(string file, Action<Stream> content)
+    {
+        try
+        {
+            AtomicOutput.WriteFile(file, content);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"{Path.GetFileName(file)}: {e.Message}";
+        }
     }
 }
