@@ -44,6 +44,7 @@ public sealed class ErrorRendererTests
         [new OutputTakenException("/adapters/json"), "Name a new folder"],
         [new IOException("Failed to bind", new Microsoft.AspNetCore.Connections.AddressInUseException("in use")), "--urls"],
         [new HttpRequestException("Connection refused"), "--server"],
+        [new IOException("The checkpoint cannot be written.\n  what to do: make room on the disk"), "make room"],
         [new UnauthorizedAccessException("Access denied"), "permissions"],
     ];
 

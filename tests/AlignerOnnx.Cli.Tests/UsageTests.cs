@@ -28,7 +28,7 @@ public sealed class UsageTests
     [DataRow("train sft m --data d -o o --schedule foo", "constant, linear, cosine")]
     [DataRow("train sft m --data d -o o --attention foo", "gated, concat")]
     [DataRow("train sft m --data d -o o --order foo", "file, shuffled")]
-    [DataRow("train sft m --data d -o o --seed 99999999999", "from 0 to 2147483647")]
+    [DataRow("train sft m --data d -o o --seed 99999999999", "to 2147483647")]
     [DataRow("train sft m --data d -o o --steps 99999999999", "from 1 to 2147483647")]
     [DataRow("train sft m --data d -o o --patience 3", "--eval")]
     [DataRow("patch m -o o --weights foo", "copy, link")]

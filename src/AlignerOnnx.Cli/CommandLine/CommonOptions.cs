@@ -128,7 +128,7 @@ internal static class CommonOptions
         return engine;
     }
 
-    public static Option<int> Seed() => Whole("--seed", "Seed of every random choice.", standard: 1, least: 0);
+    public static Option<int> Seed() => Whole("--seed", "Seed of every random choice.", standard: 1, least: int.MinValue);
 
     public static Option<int> Tokens() =>
         Whole("--tokens", "Tokens shared by every layer; the paper's adapters have 1 or 10.", standard: 1, least: 1, most: 1024);

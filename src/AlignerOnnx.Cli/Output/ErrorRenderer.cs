@@ -31,7 +31,7 @@ internal static class ErrorRenderer
             WriteDocument(output, new(kind, what, Remedy: remedy), exitCode);
             if (exitCode == ExitCodes.Failure)
             {
-                WriteTrace(output, exception, isExplained: remedy is not null || exception is OutputTakenException);
+                WriteTrace(output, exception, isExplained: remedy is not null || exception is OutputTakenException || what.Contains("what to do: ", StringComparison.Ordinal));
             }
         }
         return exitCode;
