@@ -42,9 +42,8 @@ internal static class QuantisedViews
         for (long index = 0; index < weight.Rows * weight.BlocksPerRow; index++)
         {
             (long row, long block) = Math.DivRem(index, weight.BlocksPerRow);
-            int zero = packed is null ? 1 << (weight.Bits - 1)
-                : weight.Bits == 8 ? packed[(row * weight.ZeroPointBytesPerRow) + block]
-                : (packed[(row * weight.ZeroPointBytesPerRow) + (block / 2)] >> (int)(4 * (block % 2))) & 0xF;
+            // Stored ones that are padded are of 4 bits: rows of bytes have no padding.
+            int zero = packed is null ? 1 << (weight.Bits - 1) : (packed[(row * weight.ZeroPointBytesPerRow) + (block / 2)] >> (int)(4 * (block % 2))) & 0xF;
             zeros[index * weight.Bits / 8] |= (byte)(weight.Bits == 8 ? zero : zero << (int)(4 * (index % 2)));
         }
         return graph.AddInitializer(Tensor.Inline(graph.UniqueName($"{weight.Elements.Name}.zero_points"), TypeOf(weight), zeros, weight.Rows, weight.BlocksPerRow));
