@@ -173,6 +173,20 @@ public sealed class AdapterRegistryTests
         Assert.AreEqual(adapter, refusal.Where);
     }
 
+    /// <summary>Else each would be published over the other, again at every start.</summary>
+    [TestMethod]
+    public void Build_FolderAndCompiledFileOfOneName_AreRefusedWithBothPaths()
+    {
+        string folder = Path.Combine(s_folder, "namesakes");
+        SampleAdapter.Write(Path.Combine(folder, "json"), s_folder);
+        File.Copy(s_compiled[0], Path.Combine(folder, "json.onnx_adapter"));
+        AdapterRefusedException refusal = Assert.ThrowsExactly<AdapterRefusedException>(() => AlignerServer.Build(Options() with { AdapterFolder = folder }));
+        string places = $"{refusal.Where} {refusal.Found}";
+        Assert.Contains("Two adapters have the same name", refusal.What);
+        Assert.Contains($"{Path.Combine(folder, "json")} ", places);
+        Assert.Contains(Path.Combine(folder, "json.onnx_adapter"), places);
+    }
+
     [TestMethod]
     public async Task State_OfAStoppedServer_IsThereAgain()
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
 using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
@@ -54,6 +55,7 @@ internal static class ErrorRenderer
     {
         IOException { InnerException: AddressInUseException } => "stop what listens there, or name another address with --urls; port 0 takes a free one",
         HttpRequestException => "check --server, and that the server runs",
+        PromptTooLongException => "shorten the prompt, or use a model with a longer context",
         UnauthorizedAccessException => "name a place that you may read and write, or change its permissions",
         _ => null,
     };

@@ -17,7 +17,7 @@ internal static class ListenAddress
             if (!hasKey && !IsLoopback(host))
             {
                 throw new ArgumentException(
-                    $"{url} can be reached from other machines, so an API key is needed. Set one, or listen on a loopback address such as http://127.0.0.1:5080.");
+                    $"{url} can be reached from other machines, so an API key is needed\n  what to do: give a key (--api-key or --keys), or listen on a loopback address such as http://127.0.0.1:5080");
             }
         }
     }
@@ -40,6 +40,6 @@ internal static class ListenAddress
         {
             // Falls through to the message that says what is accepted.
         }
-        throw new ArgumentException($"{url} is not an address this server can listen on; expected http://HOST:PORT. For https, put a reverse proxy before it.");
+        throw new ArgumentException($"{url} is not an address this server can listen on\n  expected: http://HOST:PORT\n  what to do: name such an address; for https, put a reverse proxy before it");
     }
 }

@@ -92,7 +92,7 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
         }
         catch (RefusedException e)
         {
-            throw new AdapterRefusedException(e.What, e.Where is null ? path : $"{path}, {e.Where}", e.Found, e.Expected, e.Remedy, e);
+            throw new AdapterRefusedException(e.What, e.Where is null || e.Where == path ? path : $"{path}, {e.Where}", e.Found, e.Expected, e.Remedy, e);
         }
         catch (ApiException e)
         {
@@ -102,6 +102,7 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
 
     private AdapterVersion Take(string path)
     {
+        RequireOwnName(path);
         string staging = registry.NewStagingFolder();
         try
         {
@@ -111,6 +112,15 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
         finally
         {
             Directory.Delete(staging, recursive: true);
+        }
+    }
+
+    /// <summary>A folder and a compiled file of one name would take turns as that adapter's current version.</summary>
+    private void RequireOwnName(string path)
+    {
+        if (_seen.Keys.FirstOrDefault(other => other != path && NameOf(other) == NameOf(path) && Path.Exists(other)) is { } namesake)
+        {
+            throw new AdapterRefusedException("Two adapters have the same name", path, $"{namesake} beside it, which would be served as {NameOf(path)} too", "one adapter of a name", "rename one of them, or move it out of the folder");
         }
     }
 

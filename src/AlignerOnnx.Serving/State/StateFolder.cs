@@ -44,7 +44,7 @@ internal sealed class StateFolder : IDisposable
         }
         catch (IOException e)
         {
-            throw new IOException($"The state folder {Path.GetDirectoryName(path)} is used by another server. Stop that one, or name another folder.", e);
+            throw new IOException($"The state folder is used by another server\n  where: {Path.GetDirectoryName(path)}\n  what to do: stop that one, or name another folder", e);
         }
     }
 
