@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using AlignerOnnx.GenAI;
 
@@ -8,19 +9,20 @@ internal static class ClientRunner
 {
     internal static RoundResult Run(ChatModel model, Workload work, Func<int, string> adapterOf, IReadOnlyDictionary<int, float> endless)
     {
+        ConcurrentQueue<(int[] Prompt, int Answer)> waiting = new(work.Requests);
         long started = Stopwatch.GetTimestamp();
-        double[][] firstTokens = Task.WhenAll(work.Requests.Select((requests, client) => Task.Run(() => ClientAsync(model, requests, adapterOf(client), endless)))).GetAwaiter().GetResult();
+        double[][] firstTokens = Task.WhenAll(Enumerable.Range(0, work.Clients).Select(client => Task.Run(() => ClientAsync(model, waiting, adapterOf(client), endless)))).GetAwaiter().GetResult();
         return RoundResult.Of(work, Stopwatch.GetElapsedTime(started), firstTokens.SelectMany(times => times));
     }
 
-    private static async Task<double[]> ClientAsync(ChatModel model, IReadOnlyList<(int[] Prompt, int Answer)> requests, string adapter, IReadOnlyDictionary<int, float> endless)
+    private static async Task<double[]> ClientAsync(ChatModel model, ConcurrentQueue<(int[] Prompt, int Answer)> waiting, string adapter, IReadOnlyDictionary<int, float> endless)
     {
         List<double> firstTokens = [];
-        foreach ((int[] prompt, int answer) in requests)
+        while (waiting.TryDequeue(out (int[] Prompt, int Answer) next))
         {
             long sent = Stopwatch.GetTimestamp();
             int produced = 0;
-            GenerationRequest request = new() { PromptIds = prompt, Adapter = adapter, MaxNewTokens = answer, Temperature = 0, LogitBias = endless };
+            GenerationRequest request = new() { PromptIds = next.Prompt, Adapter = adapter, MaxNewTokens = next.Answer, Temperature = 0, LogitBias = endless };
             await foreach (GeneratedToken _ in model.GenerateAsync(request))
             {
                 if (produced++ == 0)

@@ -10,7 +10,7 @@ namespace AlignerOnnx.Serving;
 /// </summary>
 public static class ServingBenchmark
 {
-    private const int RequestsOfAClient = 2;
+    private const int RequestsOfAClient = 3;
     private const int ShortestAnswer = 16;
     private const int LongestAnswer = 48;
 
@@ -69,18 +69,18 @@ public static class ServingBenchmark
     }
 }
 
-/// <summary>What clients ask for.</summary>
+/// <summary>What clients ask for: whoever has an answer takes the next request, so that all are busy until the last ones.</summary>
 /// <param name="Clients">How many they are.</param>
-/// <param name="Requests">The requests of each client, one after the other: prompt and length of the answer.</param>
-internal sealed record Workload(int Clients, IReadOnlyList<IReadOnlyList<(int[] Prompt, int Answer)>> Requests)
+/// <param name="Requests">Prompts and lengths of answers.</param>
+internal sealed record Workload(int Clients, IReadOnlyList<(int[] Prompt, int Answer)> Requests)
 {
-    internal int Tokens => Requests.Sum(client => client.Sum(request => request.Answer));
+    internal int Tokens => Requests.Sum(request => request.Answer);
 
-    internal static Workload Of(int clients, int requests, int prompt, int shortest, int longest, int vocabulary, int seed)
+    internal static Workload Of(int clients, int requestsOfAClient, int prompt, int shortest, int longest, int vocabulary, int seed)
     {
         Random random = new(seed);
-        return new Workload(clients, [.. Enumerable.Range(0, clients).Select(_ => (IReadOnlyList<(int[], int)>)[.. Enumerable.Range(0, requests).Select(_ =>
-            (Enumerable.Range(0, prompt).Select(_ => random.Next(vocabulary / 10, vocabulary)).ToArray(), random.Next(shortest, longest + 1)))])]);
+        return new Workload(clients, [.. Enumerable.Range(0, clients * requestsOfAClient).Select(_ =>
+            (Enumerable.Range(0, prompt).Select(_ => random.Next(vocabulary / 10, vocabulary)).ToArray(), random.Next(shortest, longest + 1)))]);
     }
 }
 

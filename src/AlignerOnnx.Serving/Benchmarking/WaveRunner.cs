@@ -39,9 +39,9 @@ internal sealed class WaveRunner : IDisposable
         long started = Stopwatch.GetTimestamp();
         List<double> firstTokens = [];
         long asked = started;
-        for (int wave = 0; wave < work.Requests[0].Count; wave++)
+        foreach ((int[] Prompt, int Answer)[] wave in work.Requests.Chunk(work.Clients))
         {
-            firstTokens.AddRange(Wave([.. work.Requests.Select(client => client[wave])], asked));
+            firstTokens.AddRange(Wave(wave, asked));
             asked = Stopwatch.GetTimestamp();
         }
         return RoundResult.Of(work, Stopwatch.GetElapsedTime(started), firstTokens);
@@ -54,21 +54,21 @@ internal sealed class WaveRunner : IDisposable
     }
 
     /// <summary>All answers grow until the longest one is whole; those that are shorter have ended for their readers.</summary>
-    private double[] Wave(IReadOnlyList<(int[] Prompt, int Answer)> requests, long asked)
+    private double[] Wave((int[] Prompt, int Answer)[] requests, long asked)
     {
         int length = requests[0].Prompt.Length;
         int longest = requests.Max(request => request.Answer);
-        float[] values = [.. Enumerable.Range(0, requests.Count).SelectMany(client => _deltas[client])];
+        float[] values = [.. Enumerable.Range(0, requests.Length).SelectMany(client => _deltas[client])];
         GCHandle pinned = GCHandle.Alloc(values, GCHandleType.Pinned);
         try
         {
             using GeneratorParams parameters = new(_model);
-            parameters.SetSearchOption("batch_size", requests.Count);
+            parameters.SetSearchOption("batch_size", requests.Length);
             parameters.SetSearchOption("max_length", length + longest);
             // No answer ends by itself.
             parameters.SetSearchOption("min_length", length + longest);
             using Generator generator = new(_model, parameters);
-            using Microsoft.ML.OnnxRuntimeGenAI.Tensor delta = new(pinned.AddrOfPinnedObject(), [requests.Count, _shape[1], _shape[2]], ElementType.float32);
+            using Microsoft.ML.OnnxRuntimeGenAI.Tensor delta = new(pinned.AddrOfPinnedObject(), [requests.Length, _shape[1], _shape[2]], ElementType.float32);
             generator.SetModelInput(OneTokenInjection.Slot, delta);
             generator.AppendTokens([.. requests.SelectMany(request => request.Prompt)]);
             double first = 0;
@@ -77,7 +77,7 @@ internal sealed class WaveRunner : IDisposable
                 generator.GenerateNextToken();
                 first = step == 0 ? Stopwatch.GetElapsedTime(asked).TotalMilliseconds : first;
             }
-            return [.. Enumerable.Repeat(first, requests.Count)];
+            return [.. Enumerable.Repeat(first, requests.Length)];
         }
         finally
         {
