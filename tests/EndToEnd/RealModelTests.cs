@@ -20,7 +20,7 @@ public sealed class RealModelTests
             Assert.AreEqual(30, inspected.GetProperty("sites").GetArrayLength());
             Assert.AreEqual(828, inspected.GetProperty("trainable_parameters").GetInt64());
             (await AlignerProcess.RunAsync("patch", model, "-o", patched)).Expect(0);
-            JsonElement trained = (await AlignerProcess.RunAsync("train", "sft", model, "--data", data, "-o", adapter, "--steps", "6", "--batch-size", "4", "--learning-rate", "0.009", "--json")).Expect(0).Document;
+            JsonElement trained = (await AlignerProcess.RunAsync("train", "sft", model, "--data", data, "-o", adapter, "--steps", "8", "--batch-size", "4", "--learning-rate", "0.05", "--schedule", "constant", "--warm-up", "0", "--json")).Expect(0).Document;
             Assert.IsLessThan(1_200_000_000, trained.GetProperty("peak_memory_bytes").GetInt64());
             JsonElement verified = (await AlignerProcess.RunAsync("verify", patched, "--against", model, "--adapter", adapter, "--json")).Expect(0).Document;
             Assert.IsTrue(verified.GetProperty("bitwise_equal").GetBoolean());
