@@ -47,10 +47,24 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
             {
                 await RunSafelyAsync(job, stoppingToken);
             }
-            else
+            else if (!await WaitForJobAsync(stoppingToken))
             {
-                await _wake.WaitAsync(stoppingToken);
+                return;
             }
+        }
+    }
+
+    /// <summary>Waits until a job may be there. False where the server stops: the host takes the exception of a cancelled wait for a failure where the server never started, its port in use for example.</summary>
+    private async Task<bool> WaitForJobAsync(CancellationToken stopping)
+    {
+        try
+        {
+            await _wake.WaitAsync(stopping);
+            return true;
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return false;
         }
     }
 
