@@ -30,6 +30,17 @@ internal sealed class OpEmitter(OnnxGraph graph, string prefix)
         return [.. node.Outputs.Select(output => output!)];
     }
 
+    /// <summary>Puts an operator in the place of a node, which goes: it computes the node's outputs, all of which must be there; they keep their names and readers.</summary>
+    public void InPlaceOf(Node node, string opType, string domain, IReadOnlyList<Value?> inputs, params ReadOnlySpan<AttributeProto> attributes)
+    {
+        foreach ((Value? output, Value fresh) in node.Outputs.ToArray().Zip(Emit(opType, domain, inputs, node.Outputs.Count, attributes)))
+        {
+            OnnxGraph.Exchange(output!, fresh);
+            OnnxGraph.ReplaceUses(fresh, output!);
+        }
+        graph.RemoveNode(node);
+    }
+
     public Value Add(Value a, Value b) => Op("Add", [a, b]);
 
     public Value Sub(Value a, Value b) => Op("Sub", [a, b]);

@@ -68,20 +68,12 @@ public static class CachedAttentions
     {
         OpEmitter emit = new(graph, $"{core.Name}.cached");
         float scale = core.Attributes.Float("scale", 0) is var given and not 0 ? given : 1 / MathF.Sqrt(headSize);
-        Value[] made = emit.Emit(KernelOperators.CachedAttention, KernelOperators.Domain,
+        emit.InPlaceOf(core, KernelOperators.CachedAttention, KernelOperators.Domain,
             [
                 core.Input(Query), core.Input(PastKey), core.Input(PastValue), core.Input(Lengths), emit.Scalar(scale), core.Input(Key), core.Input(Value),
                 IsRotary(core) ? core.Input(Cosines) : null, IsRotary(core) ? core.Input(Sines) : null, null,
             ],
-            Outputs,
             NodeAttributes.Of("heads", core.Attributes.Int("num_heads", 0)), NodeAttributes.Of("key_value_heads", core.Attributes.Int("kv_num_heads", 0)),
             NodeAttributes.Of("window", Math.Max(core.Attributes.Int("local_window_size", 0), 0)), NodeAttributes.Of("interleaved", core.Attributes.Int("rotary_interleaved", 0)));
-        for (int i = 0; i < Outputs; i++)
-        {
-            (Value output, Value fresh) = (core.Outputs[i]!, made[i]);
-            OnnxGraph.Exchange(output, fresh);
-            OnnxGraph.ReplaceUses(fresh, output);
-        }
-        graph.RemoveNode(core);
     }
 }

@@ -32,7 +32,7 @@ public static class FlatTokens
     {
         ArgumentNullException.ThrowIfNull(model);
         OnnxGraph graph = model.Graph;
-        Node[] cores = [.. graph.Nodes.Where(node => node.Is(KernelOperators.CachedAttention, KernelOperators.Domain))];
+        Node[] cores = [.. graph.Nodes.Where(IsCore)];
         if (cores.Length == 0 || LogitsProjection.Find(graph) is not { } projection || graph.Find(Mask) is not { IsGraphInput: true } mask || !GivesLengthsOnly(mask)
             || graph.Nodes.Any(node => node.Is("GroupQueryAttention", Domains.Microsoft)))
         {
@@ -56,9 +56,26 @@ public static class FlatTokens
         return true;
     }
 
-    /// <summary>Whether all that is computed from a value ends as lengths of attention.</summary>
-    private static bool GivesLengthsOnly(Value value) => !value.IsGraphOutput && value.Uses.All(use =>
-        use.Input != Use.Subgraph && (use.Node.Is(KernelOperators.CachedAttention, KernelOperators.Domain) ? use.Input == Lengths : use.Node.Outputs.All(output => output is null || GivesLengthsOnly(output))));
+    /// <summary>Whether all that is computed from a value ends as lengths of attention. Each value is looked at once, however many ways lead to it.</summary>
+    private static bool GivesLengthsOnly(Value source)
+    {
+        HashSet<Value> seen = [source];
+        Stack<Value> open = new(seen);
+        while (open.TryPop(out Value? value))
+        {
+            if (value.IsGraphOutput || value.Uses.Any(use => use.Input == Use.Subgraph || (IsCore(use.Node) && use.Input != Lengths)))
+            {
+                return false;
+            }
+            foreach (Value next in value.Uses.Where(use => !IsCore(use.Node)).SelectMany(use => use.Node.Outputs).OfType<Value>().Where(seen.Add))
+            {
+                open.Push(next);
+            }
+        }
+        return true;
+    }
+
+    private static bool IsCore(Node node) => node.Is(KernelOperators.CachedAttention, KernelOperators.Domain);
 
     /// <summary>Gives the first dimension another symbol: it is no longer the number of tokens.</summary>
     private static void Rename(Value value, string symbol)

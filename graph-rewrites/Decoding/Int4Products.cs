@@ -42,12 +42,7 @@ public static class Int4Products
     private static void Replace(OnnxGraph graph, QuantisedWeight weight)
     {
         Node product = weight.Node;
-        Node made = graph.AddNode(KernelOperators.MatMulInt4, KernelOperators.Domain, graph.UniqueName($"{product.Name}.int4"),
-            [product.Input(0), weight.Elements, weight.Scales, weight.ZeroPoints], [graph.UniqueName($"{product.Output.Name}.int4")],
+        new OpEmitter(graph, $"{product.Name}.int4").InPlaceOf(product, KernelOperators.MatMulInt4, KernelOperators.Domain, [product.Input(0), weight.Elements, weight.Scales, weight.ZeroPoints],
             NodeAttributes.Of("rows", weight.Rows), NodeAttributes.Of("columns", weight.Columns), NodeAttributes.Of("block_size", weight.BlockSize));
-        (Value output, Value fresh) = (product.Output, made.Output);
-        OnnxGraph.Exchange(output, fresh);
-        OnnxGraph.ReplaceUses(fresh, output);
-        graph.RemoveNode(product);
     }
 }

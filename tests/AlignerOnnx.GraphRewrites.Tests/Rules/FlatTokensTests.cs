@@ -62,6 +62,14 @@ public sealed class FlatTokensTests
         RuleTest.AssertSame(expected, found);
     }
 
+    /// <summary>Looked at way by way, which are a million millions here, they would never end.</summary>
+    [TestMethod]
+    public void LengthsOfManyWays_AreLookedAtOnce()
+    {
+        string chain = string.Concat(Enumerable.Range(0, 40).Select(step => $"l{step + 1} = Add (l{step}, l{step}) "));
+        Assert.IsTrue(Flatten(OnnxText.Load(Decoder.With("lengths = Cast <to = 6> (less)", $"l0 = Cast <to = 6> (less) {chain}lengths = Identity (l40)"))));
+    }
+
     private static bool Flatten(OnnxModel model)
     {
         CachedAttentions.Apply(model, HeadSize);
