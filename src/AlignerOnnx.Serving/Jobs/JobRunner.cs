@@ -1,10 +1,9 @@
 using System.Text.Json;
-using Microsoft.Extensions.Hosting;
 
 namespace AlignerOnnx.Serving;
 
 /// <summary>Runs fine-tuning jobs one after the other, each in a process of its own, and publishes their results. A job that a stopped server was running goes on in the next.</summary>
-internal sealed partial class JobRunner(ServerParts parts, ServingOptions options, ILogger<JobRunner> logger) : BackgroundService
+internal sealed partial class JobRunner(ServerParts parts, ServingOptions options, ILogger<JobRunner> logger) : ServerLoop
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private static readonly string[] ErrorParts = ["what", "found", "expected", "remedy"];
@@ -39,7 +38,7 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
         _wake.Dispose();
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task RunAsync(CancellationToken stoppingToken)
     {
         while (options.TrainingProgram is not null && !stoppingToken.IsCancellationRequested)
         {
@@ -47,24 +46,10 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
             {
                 await RunSafelyAsync(job, stoppingToken);
             }
-            else if (!await WaitForJobAsync(stoppingToken))
+            else
             {
-                return;
+                await _wake.WaitAsync(stoppingToken);
             }
-        }
-    }
-
-    /// <summary>Waits until a job may be there. False where the server stops: the host takes the exception of a cancelled wait for a failure where the server never started, its port in use for example.</summary>
-    private async Task<bool> WaitForJobAsync(CancellationToken stopping)
-    {
-        try
-        {
-            await _wake.WaitAsync(stopping);
-            return true;
-        }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-        {
-            return false;
         }
     }
 

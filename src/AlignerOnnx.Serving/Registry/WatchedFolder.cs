@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using AlignerOnnx.Graph;
-using Microsoft.Extensions.Hosting;
 
 namespace AlignerOnnx.Serving;
 
@@ -8,7 +7,7 @@ namespace AlignerOnnx.Serving;
 /// Publishes what appears or changes in a folder of adapters, under the folder's or file's name, and unloads what goes away. It looks every second: that
 /// works on every file system, and nothing is read that has not changed. An adapter still being copied is taken once it has stopped changing.
 /// </summary>
-internal sealed partial class WatchedFolder(AdapterRegistry registry, string folder, ILogger<WatchedFolder> logger) : BackgroundService
+internal sealed partial class WatchedFolder(AdapterRegistry registry, string folder, ILogger<WatchedFolder> logger) : ServerLoop
 {
     private const string Origin = "folder";
 
@@ -32,12 +31,10 @@ internal sealed partial class WatchedFolder(AdapterRegistry registry, string fol
         UnloadMissing();
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task RunAsync(CancellationToken stoppingToken)
     {
         using PeriodicTimer timer = new(TimeSpan.FromSeconds(1));
-        // A tick that is cancelled is the ordinary end; the host takes the exception for a failure where the server never started, its port in use for example.
-        using CancellationTokenRegistration end = stoppingToken.Register(timer.Dispose);
-        while (await timer.WaitForNextTickAsync(CancellationToken.None))
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
 #pragma warning disable CA1031 // A folder that cannot be read now may be read later; the server goes on.
             try
