@@ -86,6 +86,28 @@ public sealed class InspectCommandTests
     }
 
     [TestMethod]
+    public async Task Inspect_AGraphWithoutItsWeights_ReportsItAndSaysWhatIsMissing()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string file = Path.Combine(folder, "model.onnx");
+            File.Copy(Path.Combine(Material.Pocket(), "model.onnx"), file);
+            AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", file, "--json")).Expect(ExitCodes.Done);
+            Assert.AreEqual(144, run.Document.GetProperty("trainable_parameters").GetInt64());
+            CollectionAssert.AreEqual(new[] { "model.onnx.data" }, run.Document.GetProperty("missing_files").EnumerateArray().Select(name => name.GetString()).ToArray());
+            Assert.Contains("model.onnx.data are missing", run.Errors);
+
+            AlignerProcess.Run patch = (await AlignerProcess.RunAsync("patch", file, "-o", Path.Combine(folder, "patched"))).Expect(ExitCodes.ModelRefused);
+            Assert.Contains("A file of the model is missing", patch.Errors);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [TestMethod]
     public async Task Inspect_TruncatedModel_IsRefused()
     {
         string folder = Material.NewTemporaryFolder();

@@ -25,7 +25,7 @@ internal sealed class InspectCommand : AlignerCommand
 
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
-        RecognisedModel recognised = RecognisedModel.Of(ModelLoader.Load(parsed.GetRequiredValue(_model)));
+        RecognisedModel recognised = RecognisedModel.Of(ModelLoader.LoadStructure(parsed.GetRequiredValue(_model)));
         Architecture? architecture = null;
         ModelRefusedException? refusal = null;
         try
@@ -38,7 +38,12 @@ internal sealed class InspectCommand : AlignerCommand
             refusal = refused;
         }
         bool explain = parsed.GetValue(_explain);
-        output.Result(InspectReport.Of(recognised, architecture, parsed.GetValue(_tokens), parsed.GetValue(_startLayer)), report => Show(output, report, explain));
+        InspectReport shown = InspectReport.Of(recognised, architecture, parsed.GetValue(_tokens), parsed.GetValue(_startLayer));
+        output.Result(shown, report => Show(output, report, explain));
+        if (shown.MissingFiles.Count > 0)
+        {
+            output.Message($"aligner: the weights in {string.Join(", ", shown.MissingFiles)} are missing: this is what the graph says of itself; every other command wants the whole model folder");
+        }
         if (refusal is not null)
         {
             output.Message($"aligner: {refusal.Message}");

@@ -6,7 +6,8 @@ namespace AlignerOnnx.Cli;
 /// <summary>What <c>aligner inspect --json</c> writes.</summary>
 internal sealed record InspectReport(
     string Model, string Producer, long IrVersion, long Opset, int Nodes, string? Slots,
-    IReadOnlyList<InspectedSite> Sites, IReadOnlyList<InspectReport.Layout> Layouts, Architecture? Architecture, int Tokens, int? StartLayer, long? TrainableParameters)
+    IReadOnlyList<InspectedSite> Sites, IReadOnlyList<InspectReport.Layout> Layouts, Architecture? Architecture, int Tokens, int? StartLayer, long? TrainableParameters,
+    IReadOnlyList<string> MissingFiles)
 {
     /// <summary>A slot layout, and why the model cannot have it; null where it can.</summary>
     internal sealed record Layout(string Name, bool Possible, string? Reason);
@@ -19,6 +20,7 @@ internal sealed record InspectReport(
             recognised.Model.Metadata(SlotLayouts.MetadataKey),
             [.. recognised.Cores.Select(InspectedSite.Of)],
             [.. SlotLayouts.All.Select(layout => (layout, why: SlotLayouts.WhyNot(recognised.Model, layout))).Select(pair => new Layout(SlotLayouts.NameOf(pair.layout), pair.why is null, pair.why))],
-            architecture, tokens, start, start is int layer ? architecture!.TrainableParameters(tokens, layer) : null);
+            architecture, tokens, start, start is int layer ? architecture!.TrainableParameters(tokens, layer) : null,
+            [.. recognised.Model.DataFiles.Where(file => !Path.Exists(Path.Combine(Path.GetDirectoryName(recognised.Model.Path!)!, file))).Order(StringComparer.Ordinal)]);
     }
 }

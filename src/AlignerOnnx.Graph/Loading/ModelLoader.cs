@@ -13,14 +13,20 @@ public static class ModelLoader
 
     /// <summary>Loads a model from an .onnx file, or from the folder of a GenAI model.</summary>
     /// <exception cref="ModelRefusedException">The file is missing, damaged or unsafe.</exception>
-    public static OnnxModel Load(string path)
+    public static OnnxModel Load(string path) => Load(path, ExternalDataFiles.RequireSound);
+
+    /// <summary>Loads what a model is made of: as <see cref="Load(string)"/>, but its data files may be missing, as where a large model's graph was fetched alone.</summary>
+    /// <exception cref="ModelRefusedException">The file is missing, damaged or unsafe; data files that are there are checked as ever.</exception>
+    public static OnnxModel LoadStructure(string path) => Load(path, ExternalDataFiles.RequireSoundWherePresent);
+
+    private static OnnxModel Load(string path, Action<IEnumerable<TensorProto>, string> checkData)
     {
         string file = ModelPaths.FindOnnxFile(path);
         ModelProto proto = Parse(file);
         HeaderChecks.RequireSound(proto, file);
         TensorProto[] external = [.. Messages.Tensors(proto).Where(tensor => tensor.DataLocation == DataLocation.External)];
         OnnxModel model = FromProto(proto, file);
-        ExternalDataFiles.RequireSound(external, file);
+        checkData(external, file);
         return model;
     }
 

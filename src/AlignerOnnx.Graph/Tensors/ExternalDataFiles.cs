@@ -10,7 +10,15 @@ internal static class ExternalDataFiles
     /// <param name="tensors">The external tensors, wherever in the model.</param>
     /// <param name="file">The .onnx file.</param>
     /// <exception cref="ModelRefusedException">A file is missing, unsafe or too short, or regions overlap.</exception>
-    public static void RequireSound(IEnumerable<TensorProto> tensors, string file)
+    public static void RequireSound(IEnumerable<TensorProto> tensors, string file) => RequireSound(tensors, file, _ => true);
+
+    /// <summary>The same, where files may be missing.</summary>
+    /// <param name="tensors">The external tensors, wherever in the model.</param>
+    /// <param name="file">The .onnx file.</param>
+    /// <exception cref="ModelRefusedException">A file that is there is unsafe or too short, or regions overlap.</exception>
+    public static void RequireSoundWherePresent(IEnumerable<TensorProto> tensors, string file) => RequireSound(tensors, file, Path.Exists);
+
+    private static void RequireSound(IEnumerable<TensorProto> tensors, string file, Func<string, bool> isExpected)
     {
         string folder = Path.GetDirectoryName(file)!;
         foreach (IGrouping<string, Region> regions in tensors.Select(tensor => new Region(tensor, ExternalData.Of(tensor))).GroupBy(region => region.Data.Location))
@@ -19,7 +27,10 @@ internal static class ExternalDataFiles
             {
                 throw new ModelRefusedException("External data lies in the .onnx file itself", $"initializer '{regions.First().Name}'", regions.Key, "a data file of its own", "export the model again");
             }
-            RequireInside(regions, folder);
+            if (isExpected(Path.Combine(folder, regions.Key)))
+            {
+                RequireInside(regions, folder);
+            }
             RequireApart(regions);
         }
     }
