@@ -151,9 +151,9 @@ Task("Demo")
 });
 
 Task("Pack")
-    .Description("Makes the NuGet package of the aligner tool in artifacts/packages.")
-    .IsDependentOn("Test")
-    .Does(() => DotNetPack("src/AlignerOnnx.Cli/AlignerOnnx.Cli.csproj", new DotNetPackSettings
+    .Description("Makes the NuGet packages of the aligner tool and of the libraries in artifacts/packages.")
+    .IsDependentOn("Build")
+    .Does(() => DotNetPack("AlignerOnnx.sln", new DotNetPackSettings
     {
         Configuration = configuration,
         NoBuild = true,
