@@ -7,7 +7,7 @@ namespace AlignerOnnx.GenAI;
 internal sealed record GenAIConfig(string DecoderPath, int ContextLength, int MaxLength, int VocabularySize, int? EndOfTextId)
 {
     /// <summary>Threads of one operator; null for the runtime's own choice.</summary>
-    internal int? Threads { get; private init; }
+    internal int? Threads { get; init; }
 
     /// <summary>Whether choosing tokens looks at the prompt: penalties of repetition, a least length.</summary>
     internal bool SearchReadsPrompt { get; private init; }

@@ -6,12 +6,13 @@ namespace AlignerOnnx.Cli;
 /// <summary><c>aligner bench</c>: paired ratios with a control, the only figures that a noisy machine gives.</summary>
 internal sealed class BenchCommand : Command
 {
-    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, compiling an adapter, a training step against a forward pass, or ways to serve many clients.")
+    public BenchCommand() : base("bench", "Measure as paired ratios: decode with and without slots, compiling an adapter, a training step against a forward pass, ways to serve many clients, or the kernels of serving.")
     {
         Subcommands.Add(new DecodeCommand());
         Subcommands.Add(new BenchCompileCommand());
         Subcommands.Add(new BenchTrainingCommand());
         Subcommands.Add(new BenchServingCommand());
+        Subcommands.Add(new BenchKernelsCommand());
     }
 
     private static void Show(CommandOutput output, IReadOnlyList<Measurement> measurements) =>

@@ -34,11 +34,12 @@ internal sealed class BatchDecoder : IDisposable
     /// <param name="form">Its form.</param>
     /// <param name="config">The model's configuration.</param>
     /// <param name="mayBeFlat">Whether tokens of any rows may be computed in one run, where the model allows it: slots then take a value for each token.</param>
+    /// <param name="kernels">Whether kernels of our own compute what they can; else ONNX Runtime's all.</param>
     /// <exception cref="ModelRefusedException">ONNX Runtime cannot load it.</exception>
-    internal BatchDecoder(OnnxModel model, BatchForm form, GenAIConfig config, bool mayBeFlat)
+    internal BatchDecoder(OnnxModel model, BatchForm form, GenAIConfig config, bool mayBeFlat, bool kernels)
     {
         _form = form;
-        _rewrite = DecodingRewrite.Apply(model, form.HeadSize, OperatorKernels.DecodeFaster, mayBeFlat);
+        _rewrite = DecodingRewrite.Apply(model, form.HeadSize, kernels, mayBeFlat);
         _session = Open(model, config.Threads);
         _logitsType = _session.OutputMetadata[BatchForm.Logits].ElementDataType;
         Vocabulary = _session.OutputMetadata[BatchForm.Logits].Dimensions is [.., > 0 and var width] ? width : config.VocabularySize;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.Kernels;
 
 namespace AlignerOnnx.GenAI;
 
@@ -63,7 +64,7 @@ internal sealed class BatchEngine : ITokenEngine
         try
         {
             // Flat runs have the values of slots for each token, which only small ones are worth.
-            decoder = new BatchDecoder(model, form, config, RowSlots.AreSmall(slots));
+            decoder = new BatchDecoder(model, form, config, RowSlots.AreSmall(slots), OperatorKernels.DecodeFaster);
             Try(decoder, form);
             BatchEngine engine = new(native, config, form, decoder, slots, ModelSlots.FirstPrefixId(model), options);
             engine._thread.Start();
