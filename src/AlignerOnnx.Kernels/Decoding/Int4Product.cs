@@ -15,7 +15,7 @@ internal static unsafe class Int4Product
     public const int MostRows = 80;
 
     private const int Width = Int4Weight.RowsAtOnce;
-    private const int Eight = EightRows.Count;
+    private const int Eight = 8;
     private const int Line = 64;
 
     /// <summary>Computes sixteen columns of the product.</summary>
@@ -33,23 +33,20 @@ internal static unsafe class Int4Product
         float* sums = (float*)(((nint)room + Line - 1) & -Line);
         short* step = (short*)(sums + (rows * Width));
         new Span<float>(sums, rows * Width).Clear();
-        float* scales = stackalloc float[EightRows.BlocksAtOnce * Width];
-        float* zeros = stackalloc float[EightRows.BlocksAtOnce * Width];
+        float* scales = stackalloc float[SixteenRows.Room];
+        uint* points = stackalloc uint[SixteenRows.Room];
         byte* elements = weight.ElementsOf(first);
         long stride = weight.ElementStride;
         byte* ahead = elements + (Width * stride);
         for (long block = 0; block < weight.Blocks; block++)
         {
-            int place = (int)(block % EightRows.BlocksAtOnce) * Width;
-            if (place == 0)
-            {
-                LoadFactors(in weight, first, block, scales, zeros);
-            }
+            float* blockScales = SixteenRows.Load(in weight, first, block, scales, points);
+            Vector256<float> leftZeros = SixteenRows.ZeroPointsOfHalf(block, points, 0), rightZeros = SixteenRows.ZeroPointsOfHalf(block, points, 1);
             for (long left = weight.StepsPerBlock; left > 0; left--)
             {
-                Fetch(ahead);
+                SixteenRows.Fetch(ahead);
                 MultiplyStep(elements, stride, records, rows, step);
-                AddScaled(step, scales + place, zeros + place, records, rows, sums);
+                AddScaled(step, blockScales, leftZeros, rightZeros, records, rows, sums);
                 elements += Int4Weight.StepColumns / 2;
                 ahead += Width * Int4Weight.StepColumns / 2;
                 records += rows * RoundedRow.RecordSize;
@@ -62,33 +59,12 @@ internal static unsafe class Int4Product
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void LoadFactors(in Int4Weight weight, long first, long block, float* scales, float* zeros)
-    {
-        for (int half = 0; half < Width; half += Eight)
-        {
-            EightRows.LoadScales(in weight, first + half, block, scales + half, Width);
-            EightRows.LoadZeroPoints(in weight, first + half, block, zeros + half, Width);
-        }
-        Fetch((byte*)(weight.ScalesOf(first + Width) + (block * Width)));
-    }
-
-    /// <summary>Fetches a step's share of the sixteen rows after these, which follow in memory: read as sixteen streams, the processor would not see them coming.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(byte* ahead)
-    {
-        Sse.Prefetch0(ahead);
-        Sse.Prefetch0(ahead + Line);
-        Sse.Prefetch0(ahead + (2 * Line));
-        Sse.Prefetch0(ahead + (3 * Line));
-    }
-
     /// <summary>The sums of a step's products, in pairs of 16 bits, sixteen pairs for each row of activations.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyStep(byte* elements, long stride, byte* records, int rows, short* step)
     {
-        (Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d) = EightRows.Across(elements, stride);
-        (Vector256<byte> e, Vector256<byte> f, Vector256<byte> g, Vector256<byte> h) = EightRows.Across(elements + (Eight * stride), stride);
+        (Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d) = SixteenRows.HalfAcross(elements, stride);
+        (Vector256<byte> e, Vector256<byte> f, Vector256<byte> g, Vector256<byte> h) = SixteenRows.HalfAcross(elements + (Eight * stride), stride);
         MultiplyHalf(a, b, e, f, records, rows, step, second: false);
         MultiplyHalf(c, d, g, h, records + (Int4Weight.StepColumns / 2), rows, step, second: true);
     }
@@ -130,12 +106,12 @@ internal static unsafe class Int4Product
     private static Vector256<byte> High(Vector256<byte> elements) => Vector256.ShiftRightLogical(elements.AsUInt16(), 4).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddScaled(short* step, float* scales, float* zeros, byte* record, int rows, float* sums)
+    private static void AddScaled(short* step, float* scales, Vector256<float> leftZero, Vector256<float> rightZero, byte* record, int rows, float* sums)
     {
-        Vector256<float> leftScale = Vector256.Load(scales), rightScale = Vector256.Load(scales + Eight), leftZero = Vector256.Load(zeros), rightZero = Vector256.Load(zeros + Eight);
+        Vector256<float> leftScale = Vector256.Load(scales), rightScale = Vector256.Load(scales + Eight);
         for (float* end = sums + (rows * Width); sums < end; sums += Width)
         {
-            Vector256<float> scale = Vector256.Load((float*)(record + RoundedRow.ScaleOffset)), sum = Vector256.Load((float*)(record + RoundedRow.SumOffset));
+            Vector256<float> scale = Vector256.Create(*(float*)(record + RoundedRow.ScaleOffset)), sum = Vector256.Create(*(float*)(record + RoundedRow.SumOffset));
             Vector256<float> left = Vector256.FusedMultiplyAdd(-leftZero, sum, Whole(step)), right = Vector256.FusedMultiplyAdd(-rightZero, sum, Whole(step + Width));
             Vector256.FusedMultiplyAdd(left, leftScale * scale, Vector256.Load(sums)).Store(sums);
             Vector256.FusedMultiplyAdd(right, rightScale * scale, Vector256.Load(sums + Eight)).Store(sums + Eight);

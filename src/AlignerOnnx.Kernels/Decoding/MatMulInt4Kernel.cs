@@ -64,14 +64,7 @@ internal sealed unsafe class MatMulInt4Kernel : OperatorKernel
         {
             // The last sixteen columns may be computed twice in part: both times the same.
             long first = Math.Min(column, work->Weight.Rows - Int4Weight.RowsAtOnce);
-            if (work->Rows == 1 && work->Weight.BlockSize == Int4RowProduct.BlockSize)
-            {
-                Int4RowProduct.Compute(in work->Weight, first, work->Records, output + first);
-            }
-            else
-            {
-                Int4Product.Compute(in work->Weight, first, work->RecordsOf(panel), work->RowsOf(panel), output + first, work->Weight.Rows);
-            }
+            Int4Product.Compute(in work->Weight, first, work->RecordsOf(panel), work->RowsOf(panel), output + first, work->Weight.Rows);
         }
     }
 

@@ -6,7 +6,7 @@ namespace AlignerOnnx.Kernels;
 
 /// <summary>
 /// A row of activations rounded to int8, each block by its largest magnitude, as MatMulNBits of accuracy level 4 rounds it. For each step of 32 columns it has a record: the
-/// numbers, of each eight first those of even places, as the two halves of a weight's bytes meet them; eight times the block's scale; eight times the sum of the numbers.
+/// numbers, of each eight first those of even places, as the two halves of a weight's bytes meet them; the block's scale; the sum of the numbers.
 /// </summary>
 internal static unsafe class RoundedRow
 {
@@ -14,10 +14,10 @@ internal static unsafe class RoundedRow
     public const int ScaleOffset = Int4Weight.StepColumns;
 
     /// <summary>Where the sum begins in a record, in bytes.</summary>
-    public const int SumOffset = ScaleOffset + 32;
+    public const int SumOffset = ScaleOffset + sizeof(float);
 
     /// <summary>Bytes of a record.</summary>
-    public const int RecordSize = SumOffset + 32;
+    public const int RecordSize = SumOffset + sizeof(float);
 
     private const float Largest = 127;
 
@@ -85,8 +85,8 @@ internal static unsafe class RoundedRow
         packed = Avx2.PermuteVar8x32(packed.AsInt32(), Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsSByte();
         Vector128<sbyte> evenFirst = Vector128.Create(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
         Avx2.Shuffle(packed, Vector256.Create(evenFirst, evenFirst)).Store((sbyte*)record);
-        Vector256.Create(scale).Store((float*)(record + ScaleOffset));
-        Vector256.Create((float)Vector256.Sum(first + second + third + fourth)).Store((float*)(record + SumOffset));
+        *(float*)(record + ScaleOffset) = scale;
+        *(float*)(record + SumOffset) = Vector256.Sum(first + second + third + fourth);
     }
 
     private static Vector256<int> Round(float* values, float inverse) => Avx.ConvertToVector256Int32(Vector256.Load(values) * inverse);
