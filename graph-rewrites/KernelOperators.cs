@@ -33,10 +33,13 @@ public static class KernelOperators
     /// </summary>
     public const string Dequantise = "Dequantise";
 
-    /// <summary>(dy [.., N], elements, scales, zero points or none as above) -> dy times the de-quantised weight, [.., columns]. Columns are a multiple of 32.</summary>
+    /// <summary>
+    /// (x [.., N], elements, scales, zero points or none as above) -> x times the de-quantised weight, [.., columns]; with the attribute <c>transposed</c> 1 instead of 0, x [.., columns] times its transpose, [.., N].
+    /// The last dimension of the result is a multiple of 32.
+    /// </summary>
     public const string QuantisedProduct = "QuantisedProduct";
 
-    /// <summary>What its columns are a multiple of.</summary>
+    /// <summary>What the last dimension of its result is a multiple of.</summary>
     public const int PanelColumns = 32;
 
     /// <summary>(dy, x, u of one shape) -> (dx, du) of y = x sigmoid(x) u.</summary>

@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using AlignerOnnx.GraphRewrites.Gradients.Rules;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Lowering;
 using AlignerOnnx.GraphRewrites.Recognition;
@@ -65,6 +66,10 @@ public static class TrainingGraph
         if (kind != TrainingGraphKind.Logits)
         {
             AttachLoss(model, kind, parameters, options);
+        }
+        if (options.Runtime == TrainingRuntime.AlignerKernels)
+        {
+            StoredProducts.Apply(model.Graph);
         }
         RemoveWhatIsNotRead(model.Graph);
         model.LimitOpset(Domains.Standard, options.Runtime == TrainingRuntime.OnnxRuntimeTraining ? Opset : long.MaxValue);

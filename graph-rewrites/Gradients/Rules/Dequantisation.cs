@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
 using Onnx;
@@ -17,9 +16,8 @@ internal static class Dequantisation
     /// <param name="weight">The weight.</param>
     /// <param name="runtime">Whose operators may be used.</param>
     public static Value Product(OpEmitter emit, Value value, QuantisedWeight weight, TrainingRuntime runtime) =>
-        runtime == TrainingRuntime.AlignerKernels && Vector256.IsHardwareAccelerated && weight.PaddedColumns % KernelOperators.PanelColumns == 0
-            ? emit.Emit(KernelOperators.QuantisedProduct, KernelOperators.Domain,
-                [value, QuantisedViews.Elements(emit.Graph, weight), QuantisedViews.Scales(emit.Graph, weight), QuantisedViews.ZeroPoints(emit.Graph, weight)], 1, Attributes(weight))[0]
+        runtime == TrainingRuntime.AlignerKernels && StoredProducts.AreFaster && weight.PaddedColumns % KernelOperators.PanelColumns == 0
+            ? emit.Emit(KernelOperators.QuantisedProduct, KernelOperators.Domain, StoredProducts.Inputs(emit.Graph, value, weight), 1, StoredProducts.Attributes(weight, transposed: false))[0]
             : emit.MatMul(value, Of(emit, weight, value, runtime));
 
     /// <summary>The whole weight.</summary>
@@ -46,7 +44,8 @@ internal static class Dequantisation
     public static Value OfRows(OnnxGraph graph, QuantisedWeight weight, Value rows) =>
         Gathered(graph, graph.UniqueName($"{weight.Elements.Name}.rows"), weight, QuantisedViews.Scales(graph, weight), rows);
 
-    private static AttributeProto[] Attributes(QuantisedWeight weight) =>
+    /// <summary>The attributes of a kernel's operator that say how a weight is stored.</summary>
+    public static AttributeProto[] Attributes(QuantisedWeight weight) =>
         [NodeAttributes.Of("bits", (long)weight.Bits), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("columns", weight.PaddedColumns)];
 
     private static Value Delayed(OpEmitter emit, QuantisedWeight weight, Value earlier) => Ordering.After(emit, QuantisedViews.Scales(emit.Graph, weight), earlier);

@@ -86,7 +86,7 @@ public sealed class KernelGradientRuleTests
     // dx = dy W in one operator, which de-quantises panels of 32 columns.
     [TestMethod]
     public void MatMulNBits() => Gradient("float[5, 32] x", "y = com.microsoft.MatMulNBits <N = 3, K = 32, bits = 4, block_size = 16> (x, elements, scales, zeros)", "x",
-        "gx = aligner.QuantisedProduct <bits = 4, block_size = 16, columns = 32> (dy, elements2, scales2, zeros2)",
+        "gx = aligner.QuantisedProduct <bits = 4, block_size = 16, columns = 32, transposed = 0> (dy, elements2, scales2, zeros2)",
         """
         uint8[3, 2, 8] elements = ["location": "e"], float[6] scales = ["location": "s"], uint8[3] zeros = ["location": "z"],
         uint8[3, 16] elements2 = ["location": "e"], float[3, 2] scales2 = ["location": "s"], uint8[3, 1] zeros2 = ["location": "z"]
