@@ -9,6 +9,9 @@ namespace AlignerOnnx.LargeModels;
 /// <param name="PeakBytes">The most memory that was resident, as Linux counts it.</param>
 internal sealed record Measured(TimeSpan Time, TimeSpan Processor, long PeakBytes)
 {
+    /// <summary>The folder that commands make, in which none was before.</summary>
+    public const string Output = "output";
+
     /// <summary>The shortest times and the most memory of several runs.</summary>
     public static Measured Best(string[] arguments, int runs, string folder)
     {
@@ -18,10 +21,9 @@ internal sealed record Measured(TimeSpan Time, TimeSpan Processor, long PeakByte
 
     private static Measured Once(string[] arguments, string folder)
     {
-        string patched = Path.Combine(folder, "patched");
-        if (Directory.Exists(patched))
+        foreach (string made in Directory.GetDirectories(folder, $"{Output}*"))
         {
-            Directory.Delete(patched, recursive: true);
+            Directory.Delete(made, recursive: true);
         }
         Stopwatch watch = Stopwatch.StartNew();
         using Process process = Process.Start(new ProcessStartInfo("dotnet", ["exec", Path.Combine(AppContext.BaseDirectory, "aligner.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
