@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using AlignerOnnx.Adapters;
@@ -141,6 +142,27 @@ public sealed class AdapterRegistryTests
         {
             await Assert.ThrowsExactlyAsync<AdapterRefusedException>(() => s_client.PushAsync(s_compiled[0], name), name);
         }
+    }
+
+    [TestMethod]
+    public async Task RollBack_WithoutABody_IsOneWithoutAVersion()
+    {
+        foreach (string compiled in s_compiled)
+        {
+            await s_client.PushAsync(compiled, "bare");
+        }
+        await ExpectAsync(HttpStatusCode.OK, HttpMethod.Post, "/v1/adapters/bare/rollback");
+        Assert.StartsWith("fp_bare@2:", (await AskAsync("bare")).Fingerprint);
+        // As curl -X POST sends it: no length and no content type.
+        using TcpClient plain = new(s_server.Address.Host, s_server.Address.Port);
+        await plain.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"POST /v1/adapters/bare/rollback HTTP/1.1\r\nHost: {s_server.Address.Authority}\r\nConnection: close\r\n\r\n"));
+        using StreamReader answer = new(plain.GetStream());
+        Assert.StartsWith("HTTP/1.1 200", await answer.ReadToEndAsync());
+        Assert.StartsWith("fp_bare@1:", (await AskAsync("bare")).Fingerprint);
+
+        using StringContent text = new("2", Encoding.UTF8, "text/plain");
+        using HttpResponseMessage refused = await s_server.Http.PostAsync(new Uri("/v1/adapters/bare/rollback", UriKind.Relative), text);
+        Assert.AreEqual(HttpStatusCode.UnsupportedMediaType, refused.StatusCode);
     }
 
     [TestMethod]

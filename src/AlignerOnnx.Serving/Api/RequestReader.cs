@@ -1,11 +1,16 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace AlignerOnnx.Serving;
 
 /// <summary>Reads a request's JSON body.</summary>
 internal static class RequestReader
 {
+    /// <summary>As <see cref="ReadAsync"/>, where a request without a body means one without any field.</summary>
+    internal static Task<T> ReadIfAnyAsync<T>(HttpRequest http, JsonTypeInfo<T> type, T none, CancellationToken cancellation) =>
+        http.ContentLength is 0 || http.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } ? Task.FromResult(none) : ReadAsync(http, type, cancellation);
+
     internal static async Task<T> ReadAsync<T>(HttpRequest http, JsonTypeInfo<T> type, CancellationToken cancellation)
     {
         // Pages of other origins can post forms and plain text to loopback unasked, but not JSON.

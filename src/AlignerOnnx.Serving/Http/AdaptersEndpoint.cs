@@ -63,7 +63,7 @@ internal sealed class AdaptersEndpoint(AdapterRegistry registry)
 
     internal async Task RollBack(HttpContext context)
     {
-        string? choice = Choice(await RequestReader.ReadAsync(context.Request, ApiJson.Default.VersionChoice, context.RequestAborted));
+        string? choice = Choice(await RequestReader.ReadIfAnyAsync(context.Request, ApiJson.Default.VersionChoice, new VersionChoice(), context.RequestAborted));
         await WriteAsync(context, registry.RollBack(Name(context), choice is null ? null : registry.RequireVersion(Name(context), choice).Number));
     }
 
