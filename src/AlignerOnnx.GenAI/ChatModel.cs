@@ -166,20 +166,6 @@ public sealed class ChatModel : IDisposable
     /// <inheritdoc cref="Generate" path="/exception"/>
     public string Complete(GenerationRequest request, CancellationToken cancellation = default) => string.Concat(Generate(request, cancellation).Select(token => token.Text));
 
-    /// <summary>Generates the answers of several prompts with the same adapter and options, for evaluation.</summary>
-    /// <param name="prompts">The prompts as text, chat template applied.</param>
-    /// <param name="adapter">The name of a loaded adapter; null for the base model.</param>
-    /// <param name="options">How to generate; its prompt and adapter are replaced, and each prompt draws with a seed of its own (<see cref="GenerationRequest.ForAnswer"/>). Null: greedily, to the end.</param>
-    /// <param name="cancellation">Ends the generation before its next token.</param>
-    /// <returns>One answer a prompt, in the same order.</returns>
-    public IReadOnlyList<string> GenerateBatch(
-        IReadOnlyList<string> prompts, string? adapter = null, GenerationRequest? options = null, CancellationToken cancellation = default)
-    {
-        ArgumentNullException.ThrowIfNull(prompts);
-        GenerationRequest template = options ?? new GenerationRequest { PromptIds = [], Temperature = 0 };
-        return [.. prompts.Select((prompt, place) => Complete(template.ForAnswer(place) with { PromptIds = Encode(prompt), Adapter = adapter }, cancellation))];
-    }
-
     /// <summary>Frees the model; memory goes when the last running generation has ended.</summary>
     public void Dispose()
     {

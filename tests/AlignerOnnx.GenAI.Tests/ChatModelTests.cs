@@ -108,14 +108,6 @@ public sealed class ChatModelTests
     }
 
     [TestMethod]
-    public void GenerateBatch_Prompts_AnswersInOrder()
-    {
-        string[] prompts = ["Tell me where a pig lives.", "What is the capital of France?"];
-        IReadOnlyList<string> answers = s_model.GenerateBatch([.. prompts.Select(Prompt)]);
-        CollectionAssert.AreEqual(prompts.Select(p => Text(s_model.Generate(Ask(p)))).ToArray(), answers.ToArray());
-    }
-
-    [TestMethod]
     public void Dispose_WhileGenerating_LetsTheAnswerFinish()
     {
         ChatModel model = new(Material.Pocket());

@@ -44,7 +44,7 @@ public sealed class ConversationTests
         string first = await AskAsync(conversation);
         string second = await AskAsync(conversation);
         string prompt = s_model.ApplyChatTemplate([new("user", Question), new("assistant", first), new("user", Question)]);
-        Assert.AreEqual(s_model.GenerateBatch([prompt], options: Options)[0], second);
+        Assert.AreEqual(s_model.Complete(Options with { PromptIds = s_model.Encode(prompt) }), second);
     }
 
     [TestMethod]

@@ -81,7 +81,7 @@ internal sealed class RowSlots(IReadOnlyList<Slot> slots) : IDisposable
     /// <summary>Only while a prompt is read, which is one row at a time, ids select rows of the table.</summary>
     private OrtValue Table(Slot slot, SlotValues adapter)
     {
-        byte[] values = adapter.Of(slot.Name)!;
+        ReadOnlySpan<byte> values = adapter.Of(slot.Name)!.Value.Span;
         NativeBuffer buffer = Buffer(slot, values.Length);
         values.CopyTo(buffer.Span<byte>(values.Length));
         return buffer.View(ElementType(slot), [adapter.PrefixRows, slot.Dimensions[1]], 0, values.Length);
@@ -103,7 +103,7 @@ internal sealed class RowSlots(IReadOnlyList<Slot> slots) : IDisposable
             Span<byte> target = buffer.Span<byte>(rowBytes * _rows.Length).Slice(row * rowBytes, rowBytes);
             if (_rows[row]?.Of(slot.Name) is { } values)
             {
-                Repeat(values, shape.Length > TokenAxis ? _rows[row]!.Tokens * (int)shape[^1] * width : values.Length, target);
+                Repeat(values.Span, shape.Length > TokenAxis ? _rows[row]!.Tokens * (int)shape[^1] * width : values.Length, target);
             }
             else
             {

@@ -165,9 +165,7 @@ internal unsafe ref struct AttentionTile
         {
             largest = Vector256.MaxNative(largest, Vector256.Load(scores + i));
         }
-        Vector128<float> four = Vector128.MaxNative(largest.GetLower(), largest.GetUpper());
-        four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3)));
-        return Math.Max(four[0], four[1]);
+        return Horizontal.Largest(largest);
     }
 
     private readonly void Accumulate(long first, int positions, float* weights, float** outputs)

@@ -66,9 +66,7 @@ internal static unsafe class RoundedRow
         {
             largest = Vector256.MaxNative(largest, Vector256.Abs(Vector256.Load(values + index)));
         }
-        Vector128<float> four = Vector128.MaxNative(largest.GetLower(), largest.GetUpper());
-        four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3)));
-        float one = Math.Max(four[0], four[1]);
+        float one = Horizontal.Largest(largest);
         for (; index < count; index++)
         {
             one = Math.Max(one, Math.Abs(values[index]));
