@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using AlignerOnnx.Graph;
 using Microsoft.ML.OnnxRuntimeGenAI;
 
@@ -16,6 +17,7 @@ public sealed class ChatModel : IDisposable
     private readonly NativeModel _native;
     private readonly GenAIConfig _config;
     private readonly ITokenEngine _engine;
+    private readonly string? _templateWithTools;
     private readonly Lock _tokenizerGate = new();
     private bool _disposed;
 
@@ -33,7 +35,7 @@ public sealed class ChatModel : IDisposable
         _config = GenAIConfig.Read(Folder);
         OnnxModel model = ModelLoader.Load(_config.DecoderPath);
         Slots = ModelSlots.Of(model);
-        TemplateTakesTools = ChatTemplate.TakesTools(Folder);
+        _templateWithTools = ChatTemplate.WithTools(Folder);
         GenAIRuntime.EnsureReady();
         (BatchEngine? batch, NativeModel? native, BatchingObstacle) = options.Batching ? BatchEngine.Open(Folder, _config, model, Slots, options) : (null, null, "it was not asked for");
         _native = native ?? new NativeModel(Folder);
@@ -56,7 +58,7 @@ public sealed class ChatModel : IDisposable
     public IReadOnlyList<Slot> Slots { get; }
 
     /// <summary>Whether the model's chat template takes tools, calls of them and their results.</summary>
-    public bool TemplateTakesTools { get; }
+    public bool TemplateTakesTools => _templateWithTools is not null;
 
     /// <summary>The names of the loaded adapters.</summary>
     public IReadOnlyList<string> Adapters => _engine.Adapters;
@@ -72,12 +74,13 @@ public sealed class ChatModel : IDisposable
     public string ApplyChatTemplate(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt = true, string? tools = null)
     {
         ArgumentNullException.ThrowIfNull(turns);
-        string messages = ChatTemplate.Messages(turns);
+        string? template = tools is null ? null : _templateWithTools;
         try
         {
-            return WithTokenizer(t => t.ApplyChatTemplate(null, messages, tools, addGenerationPrompt));
+            string messages = ChatTemplate.Messages(turns, template is null ? null : tools);
+            return WithTokenizer(t => t.ApplyChatTemplate(template, messages, null, addGenerationPrompt));
         }
-        catch (OnnxRuntimeGenAIException e)
+        catch (Exception e) when (e is OnnxRuntimeGenAIException or JsonException)
         {
             throw new ArgumentException($"The model's chat template does not take this conversation: {e.Message}", nameof(turns), e);
         }

@@ -12,16 +12,29 @@ internal static partial class ChatTemplate
     private const string ConfigFile = "tokenizer_config.json";
     private const long LargestFile = 16 << 20;
 
-    /// <summary>Whether the template has a place for tools: it names them. Every template renders any role, so rendering alone does not tell.</summary>
-    internal static bool TakesTools(string folder) => ToolsName().IsMatch(Read(folder));
+    // GenAI changes tools before a template sees them: of some it leaves the function alone, of others nothing. Messages it leaves as they are, so tools come as the first of them. The empty expression keeps white space that the template begins with.
+    private const string ToolsFromMessages = "{%- set tools = messages[0].offered %}{%- set messages = messages[1:] %}{{ '' }}";
+
+    /// <summary>The template for conversations with tools, which <see cref="Messages"/> puts before the messages; null where it has no place for them, because it does not name them. Every template renders any role, so rendering alone does not tell.</summary>
+    internal static string? WithTools(string folder) => Read(folder) is var template && ToolsName().IsMatch(template) ? ToolsFromMessages + template : null;
 
     /// <summary>The messages as JSON.</summary>
-    internal static string Messages(IReadOnlyList<ChatTurn> turns)
+    /// <param name="turns">The messages.</param>
+    /// <param name="tools">A JSON list for <see cref="WithTools"/>; null for none.</param>
+    internal static string Messages(IReadOnlyList<ChatTurn> turns, string? tools = null)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter writer = new(stream))
         {
             writer.WriteStartArray();
+            if (tools is not null)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("role", "tools");
+                writer.WritePropertyName("offered");
+                writer.WriteRawValue(tools);
+                writer.WriteEndObject();
+            }
             foreach (ChatTurn turn in turns)
             {
                 Write(writer, turn);
@@ -77,7 +90,7 @@ internal static partial class ChatTemplate
         try
         {
             string config = Path.Combine(folder, ConfigFile);
-            return File.Exists(config) && JsonNode.Parse(ReadSmall(config)) is JsonObject facts ? facts["chat_template"]?.ToJsonString() ?? "" : "";
+            return File.Exists(config) && JsonNode.Parse(ReadSmall(config)) is JsonObject facts && facts["chat_template"] is JsonValue value && value.TryGetValue(out string? template) ? template : "";
         }
         catch (JsonException)
         {

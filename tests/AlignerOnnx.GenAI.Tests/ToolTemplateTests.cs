@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using AlignerOnnx.TestMaterial;
 
 namespace AlignerOnnx.GenAI.Tests;
@@ -27,10 +28,35 @@ public sealed class ToolTemplateTests
         string text = model.ApplyChatTemplate(
             [new("user", "How is it?"), new("assistant", "") { Calls = [call] }, new("tool", "sunny") { ResultOf = call }],
             tools: """[{"type":"function","function":{"name":"weather","description":"Of a place.","parameters":{"type":"object"}}}]""");
-        // GenAI gives templates the function itself. White space in JSON is its own.
+        // White space in JSON is GenAI's own.
         Assert.AreEqual(
-            "<tools>{\"name\":\"weather\",\"description\":\"Ofaplace.\",\"parameters\":{\"type\":\"object\"}}</tools><|user|>Howisit?<|end|><|assistant|><tool_call>weather{\"place\":\"Rome\"}</tool_call><|end|><|tool|>sunny<|end|>",
+            "<tools>{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"description\":\"Ofaplace.\",\"parameters\":{\"type\":\"object\"}}}</tools><|user|>Howisit?<|end|><|assistant|><tool_call>weather{\"place\":\"Rome\"}</tool_call><|end|><|tool|>sunny<|end|>",
             string.Concat(text.Where(letter => !char.IsWhiteSpace(letter))));
+    }
+
+    /// <summary>Phi's templates take the function out of each tool, Llama's where there is one in it; GenAI by itself gives them none or changes it, by the template's text.</summary>
+    [TestMethod]
+    [DataRow("{% for tool in tools %}{{ tool['function'] | tojson }}{% endfor %}")]
+    [DataRow("{%- if tools is defined -%}{%- for tool in tools -%}{{- (tool.function if tool.function is defined else tool) | tojson -}}{%- endfor -%}{%- endif -%}")]
+    [DataRow("{%- if not tools is defined %}{%- set tools = none %}{%- endif %}{%- for t in tools %}{{- t.function | tojson(indent=4) }}{%- endfor %}")]
+    public void ATemplate_GetsToolsAsTheyWereGiven(string template)
+    {
+        using ChatModel model = ModelWith(template);
+        string text = model.ApplyChatTemplate([new("user", "Hi")], tools: """[{"type":"function","function":{"name":"weather","parameters":{"type":"object","required":["place"]}}}]""");
+        Assert.AreEqual("""{"name":"weather","parameters":{"type":"object","required":["place"]}}""", string.Concat(text.Where(letter => !char.IsWhiteSpace(letter))));
+    }
+
+    [TestMethod]
+    public void ATemplateOfTheTokenizersConfiguration_GetsToolsToo()
+    {
+        CopyPocket();
+        string config = Path.Combine(_folder, "tokenizer_config.json");
+        JsonObject facts = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        facts["chat_template"] = "{% for tool in tools %}{{ tool.function.name }} {% endfor %}{{ messages[0].content }}";
+        File.WriteAllText(config, facts.ToJsonString());
+        File.Delete(Path.Combine(_folder, "chat_template.jinja"));
+        using ChatModel model = new(_folder);
+        Assert.AreEqual("weather Hi", model.ApplyChatTemplate([new("user", "Hi")], tools: """[{"type":"function","function":{"name":"weather"}}]"""));
     }
 
     [TestMethod]
@@ -55,19 +81,33 @@ public sealed class ToolTemplateTests
     }
 
     [TestMethod]
+    public void ToolsThatAreNoJson_AreRefused()
+    {
+        using ChatModel model = ModelWithTools();
+        Assert.ThrowsExactly<ArgumentException>(() => model.ApplyChatTemplate([new("user", "Hi")], tools: "[{"));
+    }
+
+    [TestMethod]
     public void ATemplateOfMessagesAlone_TakesNoTools()
     {
         using ChatModel model = new(Material.Pocket());
         Assert.IsFalse(model.TemplateTakesTools);
     }
 
-    private ChatModel ModelWithTools()
+    private ChatModel ModelWithTools() => ModelWith(Template);
+
+    private ChatModel ModelWith(string template)
+    {
+        CopyPocket();
+        File.WriteAllText(Path.Combine(_folder, "chat_template.jinja"), template);
+        return new ChatModel(_folder);
+    }
+
+    private void CopyPocket()
     {
         foreach (string file in Directory.GetFiles(Material.Pocket()))
         {
             File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
         }
-        File.WriteAllText(Path.Combine(_folder, "chat_template.jinja"), Template);
-        return new ChatModel(_folder);
     }
 }
