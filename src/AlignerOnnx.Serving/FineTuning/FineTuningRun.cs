@@ -9,6 +9,7 @@ internal sealed class FineTuningRun : IDisposable
     private readonly FineTuningRequest _request;
     private readonly RunFolder _folder;
     private readonly Lazy<RunIdentity> _identity;
+    private int _rowsOfStep;
 
     public FineTuningRun(FineTuningRequest request, Func<RunIdentity> identity)
     {
@@ -37,6 +38,7 @@ internal sealed class FineTuningRun : IDisposable
     public TrainingResult Train(IGradientEngine engine, ITrainingObjective objective, AdapterParameters start, IEvaluation? evaluation, Action<TrainingProgress>? progress, CancellationToken cancellation)
     {
         TrainingState state = StartFrom(start);
+        _rowsOfStep = objective.PlacesOf(0).Count;
         AdapterTrainer trainer = new(engine, _request.Options);
         MetricsFile metrics = MetricsFile.Open(Records.Metrics, after: state.Step);
         FirstStepSeconds = ProcessAge.ReadSeconds();
@@ -83,7 +85,7 @@ internal sealed class FineTuningRun : IDisposable
     }
 
     private void Save(TrainingState state) =>
-        _folder.WriteCheckpoint(new Checkpoint(_identity.Value, state, _request.Options.Seed, (long)state.Step * _request.Options.BatchSize));
+        _folder.WriteCheckpoint(new Checkpoint(_identity.Value, state, _request.Options.Seed, (long)state.Step * _rowsOfStep));
 
     private sealed class Watcher(FineTuningRun run, MetricsFile metrics, Action<TrainingProgress>? progress) : ITrainingWatcher
     {

@@ -12,7 +12,8 @@ public enum BatchOrder
 
 /// <summary>
 /// Says which rows each step trains. Epochs follow each other without a gap: step i takes positions i * size .. (i + 1) * size - 1 of that endless
-/// sequence, so every batch is full and a step's rows depend on nothing but the plan. That makes a run resumable at any step.
+/// sequence, so every batch is full and a step's rows depend on nothing but the plan. That makes a run resumable at any step. A batch is never larger than the data:
+/// a row that a step took many times over would cost as much again and weigh next to nothing.
 /// </summary>
 public sealed class BatchPlan
 {
@@ -24,7 +25,7 @@ public sealed class BatchPlan
 
     /// <summary>Makes a plan.</summary>
     /// <param name="rowCount">Rows of the data set, 1 or more.</param>
-    /// <param name="batchSize">Rows of a step, 1 or more; more than there are rows repeats rows.</param>
+    /// <param name="batchSize">Rows of a step, 1 or more; more than there are rows takes all of them once.</param>
     /// <param name="order">The order of rows.</param>
     /// <param name="seed">The seed of <see cref="BatchOrder.Shuffled"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
@@ -33,12 +34,12 @@ public sealed class BatchPlan
         ArgumentOutOfRangeException.ThrowIfLessThan(rowCount, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         _rowCount = rowCount;
-        BatchSize = batchSize;
+        BatchSize = Math.Min(batchSize, rowCount);
         _order = order;
         _seed = seed;
     }
 
-    /// <summary>Rows of a step.</summary>
+    /// <summary>Rows of a step: at most those of the data set.</summary>
     public int BatchSize { get; }
 
     /// <summary>The rows of one step.</summary>

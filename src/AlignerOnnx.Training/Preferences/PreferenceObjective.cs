@@ -35,7 +35,7 @@ public sealed class PreferenceObjective : ITrainingObjective
         _preference = preference;
         _plan = options.PlanFor(pairs.Pairs.Count);
         _kept = kept;
-        _keptPlan = kept is null ? null : options.PlanFor(kept.Rows.Count);
+        _keptPlan = kept is null ? null : (options with { BatchSize = _plan.BatchSize }).PlanFor(kept.Rows.Count);
     }
 
     /// <inheritdoc/>

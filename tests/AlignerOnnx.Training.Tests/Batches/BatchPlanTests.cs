@@ -36,6 +36,6 @@ public sealed class BatchPlanTests
     }
 
     [TestMethod]
-    public void RowsOf_BatchLargerThanTheData_RepeatsRows() =>
-        CollectionAssert.AreEqual(new[] { 0, 1, 0, 1, 0 }, new BatchPlan(2, 5, BatchOrder.File, 0).RowsOf(0));
+    public void RowsOf_BatchLargerThanTheData_TakesEachRowOnce() =>
+        CollectionAssert.AreEqual(new[] { 0, 1 }, new BatchPlan(2, 100_000, BatchOrder.File, 0).RowsOf(3));
 }

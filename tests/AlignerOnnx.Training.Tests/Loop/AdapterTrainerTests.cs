@@ -73,6 +73,17 @@ public sealed class AdapterTrainerTests : IDisposable
         Assert.IsNull(more.Evaluation);
     }
 
+    /// <summary>Rows that a batch has no room for twice are not computed twice.</summary>
+    [TestMethod]
+    public void Train_BatchesLargerThanTheData_AreTheWholeDataOnce()
+    {
+        TrainingResult whole = Train(Options with { BatchSize = Rows.Length });
+        TrainingResult larger = Train(Options with { BatchSize = 1_000_000, MicroBatchSize = 1_000_000 });
+        CollectionAssert.AreEqual(whole.Parameters.Tokens, larger.Parameters.Tokens);
+        CollectionAssert.AreEqual(whole.Parameters.Gates, larger.Parameters.Gates);
+        Assert.AreEqual(whole.TrainedTokens, larger.TrainedTokens);
+    }
+
     [TestMethod]
     public void Train_MicroBatches_GiveTheSameUpdates()
     {
