@@ -49,17 +49,18 @@ internal sealed class EvalCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string[] adapters = parsed.GetRequiredValue(_adapters);
-        IReadOnlyList<AdapterLoss>? losses = parsed.GetValue(_data) is not string data ? null : AdapterEvaluation.Measure(
+        EvaluationData? data = parsed.GetValue(_data) is string path ? EvaluationData.Read(path) : null;
+        IReadOnlyList<AdapterLoss>? losses = data is null ? null : AdapterEvaluation.Measure(
             parsed.GetRequiredValue(_model), data, adapters, parsed.GetValue(_anyBase), parsed.GetValue(_maximumLength), parsed.GetValue(_batchSize), cancellation);
-        Result[] results = [.. adapters.Prepend(null).Select((adapter, i) => Measure(parsed, adapter, losses?[i], cancellation))];
+        Result[] results = [.. adapters.Prepend(null).Select((adapter, i) => Measure(parsed, data, adapter, losses?[i], cancellation))];
         output.Result(new Report(parsed.GetValue(_data), parsed.GetValue(_knowledge), parsed.GetValue(_form), results), report => EvalPrinter.Show(output, report.Results));
         return Task.FromResult(ExitCodes.Done);
     }
 
-    private Result Measure(ParseResult parsed, string? adapter, AdapterLoss? loss, CancellationToken cancellation)
+    private Result Measure(ParseResult parsed, EvaluationData? data, string? adapter, AdapterLoss? loss, CancellationToken cancellation)
     {
         Result result = new(adapter, loss?.Loss, loss?.Tokens, loss?.Perplexity) { Preference = loss?.Preference };
-        string? answered = parsed.GetValue(_answers) || parsed.GetValue(_pattern) is not null ? parsed.GetValue(_data) : null;
+        ConversationDataSet? answered = parsed.GetValue(_answers) || parsed.GetValue(_pattern) is not null ? data?.Answers : null;
         if (answered is null && parsed.GetValue(_knowledge) is null && parsed.GetValue(_form) is null)
         {
             return result;
@@ -75,7 +76,7 @@ internal sealed class EvalCommand : AlignerCommand
         using AnswerEvaluation model = new(parsed.GetRequiredValue(_model), adapter, parsed.GetValue(_anyBase), options);
         return result with
         {
-            Answers = answered is null ? null : model.Answers(PreferenceDataSet.Is(answered) ? ConversationDataSet.ReadPreferred(answered) : ConversationDataSet.Read(answered), cancellation),
+            Answers = answered is null ? null : model.Answers(answered, cancellation),
             Knowledge = parsed.GetValue(_knowledge) is string knowledge ? model.Knowledge(KnowledgeFile.Read(knowledge), cancellation) : null,
             Form = parsed.GetValue(_form) is string form ? model.Answers(ConversationDataSet.Read(form), cancellation) : null,
         };

@@ -19,7 +19,7 @@ public static class AdapterEvaluation
 {
     /// <summary>Measures the base model and then each adapter.</summary>
     /// <param name="modelPath">The base model or its patched form.</param>
-    /// <param name="dataPath">The rows; pairs of answers are ranked too.</param>
+    /// <param name="data">The rows; pairs of answers are ranked too.</param>
     /// <param name="adapters">Adapter folders, possibly none.</param>
     /// <param name="anyBase">Accept adapters of another quantisation of the model.</param>
     /// <param name="maximumLength">The longest row in tokens.</param>
@@ -28,16 +28,16 @@ public static class AdapterEvaluation
     /// <returns>One result for the base model and one for each adapter, in that order.</returns>
     /// <exception cref="AlignerOnnx.Graph.RefusedException">Data, model or adapter cannot be used.</exception>
     public static IReadOnlyList<AdapterLoss> Measure(
-        string modelPath, string dataPath, IReadOnlyList<string> adapters, bool anyBase = false, int maximumLength = 512, int batchSize = 4, CancellationToken cancellation = default)
+        string modelPath, EvaluationData data, IReadOnlyList<string> adapters, bool anyBase = false, int maximumLength = 512, int batchSize = 4, CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(adapters);
         FrozenModel model = new(modelPath);
         Adapter[] loaded = [.. adapters.Select(folder => model.LoadAdapter(folder, anyBase))];
         // Of pairs both answers in turn, else the rows themselves.
-        bool pairs = PreferenceDataSet.Is(dataPath);
-        TrainingExample[] rows = pairs
-            ? [.. PreferencePair.AnswersOf(model.Encode(maximumLength, PreferenceDataSet.Read(dataPath))[0].Pairs)]
-            : [.. model.Encode(maximumLength, LossOn.Answers, ConversationDataSet.Read(dataPath))[0].Examples];
+        TrainingExample[] rows = data.Pairs is PreferenceDataSet pairs
+            ? [.. PreferencePair.AnswersOf(model.Encode(maximumLength, pairs)[0].Pairs)]
+            : [.. model.Encode(maximumLength, LossOn.Answers, data.Answers)[0].Examples];
 
         float[] reference = Answers(AdapterStart.Neutral(model));
         return [Result(null, reference, null), .. adapters.Zip(loaded, (folder, adapter) => Result(folder, Answers(AdapterStart.Of(model, adapter)), reference))];
@@ -50,9 +50,9 @@ public static class AdapterEvaluation
 
         AdapterLoss Result(string? folder, float[] answers, float[]? reference)
         {
-            int[] counted = [.. Enumerable.Range(0, rows.Length).Where(row => !pairs || row % 2 == 0)];
+            int[] counted = [.. Enumerable.Range(0, rows.Length).Where(row => data.Pairs is null || row % 2 == 0)];
             LossSummary summary = new(-counted.Sum(row => (double)answers[row]) / counted.Sum(row => (long)rows[row].TargetCount), counted.Sum(row => (long)rows[row].TargetCount));
-            return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity) { Preference = pairs ? PreferenceScores.Of(answers, reference) : null };
+            return new AdapterLoss(folder, summary.Loss, summary.Tokens, summary.Perplexity) { Preference = data.Pairs is null ? null : PreferenceScores.Of(answers, reference) };
         }
     }
 }

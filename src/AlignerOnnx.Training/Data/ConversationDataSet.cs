@@ -38,8 +38,8 @@ public sealed class ConversationDataSet
     /// <exception cref="AlignerOnnx.Graph.DataRefusedException">The file is missing, too large, damaged or empty, or a row is broken; the message names the line.</exception>
     public static ConversationDataSet ReadPreferred(string path, DataReadingOptions? options = null)
     {
-        PreferenceDataSet pairs = PreferenceDataSet.Read(path, options);
-        return new ConversationDataSet(path, [.. pairs.Rows.Select(row => row.Chosen with { Shape = row.Shape })], pairs.DataHash, options ?? new DataReadingOptions());
+        DataReadingOptions how = options ?? new DataReadingOptions();
+        return OfPreferred(PreferenceDataSet.Read(path, how), how);
     }
 
     /// <summary>Reads a whole file.</summary>
@@ -47,10 +47,9 @@ public sealed class ConversationDataSet
     /// <param name="options">How rows are read; null takes the defaults.</param>
     /// <returns>The rows, not tokenised.</returns>
     /// <exception cref="AlignerOnnx.Graph.DataRefusedException">The file is missing, too large, damaged or empty, or a row is broken; the message names the line.</exception>
-    public static ConversationDataSet Read(string path, DataReadingOptions? options = null)
-    {
-        DataReadingOptions how = options ?? new DataReadingOptions();
-        DataFile file = DataFile.Open(path);
-        return new ConversationDataSet(path, file.ReadRows((place, row) => RowShapes.Read(place, row, how)), file.Hash, how);
-    }
+    public static ConversationDataSet Read(string path, DataReadingOptions? options = null) => Read(DataFile.Open(path), options ?? new DataReadingOptions());
+
+    internal static ConversationDataSet Read(DataFile file, DataReadingOptions options) => new(file.Path, file.ReadRows((place, row) => RowShapes.Read(place, row, options)), file.Hash, options);
+
+    internal static ConversationDataSet OfPreferred(PreferenceDataSet pairs, DataReadingOptions options) => new(pairs.Path, [.. pairs.Rows.Select(row => row.Chosen with { Shape = row.Shape })], pairs.DataHash, options);
 }

@@ -33,14 +33,16 @@ public static class KnowledgeFile
         return path.EndsWith(".csv", StringComparison.OrdinalIgnoreCase) ? ReadChoices(path, file.ReadText()) : file.ReadRows(ReadFact);
     }
 
-    private static KnowledgeQuestion ReadFact(DataPlace place, JsonElement row)
-    {
-        string? question = Text(row, "held_out_question") ?? Text(row, "question")
-            ?? (row.ValueKind == JsonValueKind.Object && row.TryGetProperty("questions", out JsonElement list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0 ? list[0].GetString() : null);
-        return question is not null && Text(row, "answer") is { Length: > 0 } answer
-            ? new KnowledgeQuestion(place.Place, question, [], answer)
+    /// <summary>Whether a row states a question and its answer.</summary>
+    internal static bool Is(JsonElement row) => QuestionOf(row) is not null && Text(row, "answer") is { Length: > 0 };
+
+    private static KnowledgeQuestion ReadFact(DataPlace place, JsonElement row) =>
+        Is(row)
+            ? new KnowledgeQuestion(place.Place, QuestionOf(row)!, [], Text(row, "answer")!)
             : throw place.Refuse("the row is no question of knowledge", RowFields.Short(row), "\"question\" (or \"questions\", \"held_out_question\") and \"answer\"", "repair the row, or give MMLU's CSV");
-    }
+
+    private static string? QuestionOf(JsonElement row) => Text(row, "held_out_question") ?? Text(row, "question")
+        ?? (row.ValueKind == JsonValueKind.Object && row.TryGetProperty("questions", out JsonElement list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0 && list[0].ValueKind == JsonValueKind.String ? list[0].GetString() : null);
 
     private static string? Text(JsonElement row, string name) =>
         row.ValueKind == JsonValueKind.Object && row.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

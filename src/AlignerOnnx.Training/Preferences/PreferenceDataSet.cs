@@ -28,15 +28,7 @@ public sealed class PreferenceDataSet
     /// <param name="options">How rows are read; null takes the defaults.</param>
     /// <returns>The rows, not tokenised.</returns>
     /// <exception cref="AlignerOnnx.Graph.DataRefusedException">The file is missing, too large, damaged or empty, or a row is broken; the message names the line.</exception>
-    public static PreferenceDataSet Read(string path, DataReadingOptions? options = null)
-    {
-        DataReadingOptions how = options ?? new DataReadingOptions();
-        DataFile file = DataFile.Open(path);
-        return new PreferenceDataSet(path, file.ReadRows((place, row) => PreferenceShapes.Read(place, row, how)), file.Hash);
-    }
+    public static PreferenceDataSet Read(string path, DataReadingOptions? options = null) => Read(DataFile.Open(path), options ?? new DataReadingOptions());
 
-    /// <summary>Whether the first row of a file holds two answers to choose from.</summary>
-    /// <param name="path">The file.</param>
-    /// <exception cref="AlignerOnnx.Graph.DataRefusedException">The file is missing, too large, damaged or empty.</exception>
-    public static bool Is(string path) => DataFile.Open(path).ReadRows((_, row) => RowShapes.IsPreference(row))[0];
+    internal static PreferenceDataSet Read(DataFile file, DataReadingOptions options) => new(file.Path, file.ReadRows((place, row) => PreferenceShapes.Read(place, row, options)), file.Hash);
 }

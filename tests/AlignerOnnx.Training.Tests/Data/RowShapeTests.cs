@@ -89,6 +89,31 @@ public sealed class RowShapeTests
     }
 
     [TestMethod]
+    [DataRow("""{"questions": ["q", "r"], "answer": "a"}""")]
+    [DataRow("""{"held_out_question": "q", "answer": "a"}""")]
+    public void Read_QuestionOfKnowledge_PointsToItsOption(string text)
+    {
+        using TemporaryFile file = new(text);
+        Assert.Contains("aligner eval --knowledge", Assert.ThrowsExactly<DataRefusedException>(() => EvaluationData.Read(file.Path)).Remedy!);
+    }
+
+    [TestMethod]
+    public void Read_QuestionAndAnswer_IsARowAsAnyOther()
+    {
+        using TemporaryFile file = new("""{"question": "q", "answer": "a"}""");
+        EvaluationData measured = EvaluationData.Read(file.Path);
+        Assert.IsNull(measured.Pairs);
+        Assert.HasCount(1, measured.Answers.Rows);
+    }
+
+    [TestMethod]
+    public void Read_RowThatIsNoObject_IsRefusedAsThat()
+    {
+        using TemporaryFile file = new("[1, 2]");
+        Assert.AreEqual("the row is not an object", Assert.ThrowsExactly<DataRefusedException>(() => EvaluationData.Read(file.Path)).What);
+    }
+
+    [TestMethod]
     public void Read_UnknownFields_NamesThemAndEveryKnownShape()
     {
         using TemporaryFile file = new("""{"ask": "q", "reply": "a"}""");

@@ -28,8 +28,9 @@ public sealed class PreferenceDataSetTests
     public void Read_EveryShapeOfConversations_GivesThePromptWithEitherAnswer(string shape, string line)
     {
         using TemporaryFile file = new(line);
-        Assert.IsTrue(PreferenceDataSet.Is(file.Path));
-        PreferenceRow row = PreferenceDataSet.Read(file.Path).Rows.Single();
+        EvaluationData measured = EvaluationData.Read(file.Path);
+        AssertConversation(measured.Answers.Rows.Single(), "good");
+        PreferenceRow row = measured.Pairs!.Rows.Single();
         Assert.AreEqual((shape, "line 1"), (row.Shape, row.Place));
         AssertConversation(row.Chosen, "good");
         AssertConversation(row.Rejected, "bad");

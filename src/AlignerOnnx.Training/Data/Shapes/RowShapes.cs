@@ -24,7 +24,7 @@ internal static class RowShapes
             throw place.Refuse("the row has no known shape of supervised data", NamesOf(row), Known, "this is a preference row: train it with aligner train dpo, or give supervised rows");
         }
         IRowShape shape = Array.Find(All, each => each.Fits(row))
-            ?? throw place.Refuse("the row has no known shape", NamesOf(row), Known, "rename the fields to one of these shapes");
+            ?? throw place.Refuse("the row has no known shape", NamesOf(row), Known, KnowledgeFile.Is(row) ? "this is a question of knowledge: measure it with aligner eval --knowledge, or rename the fields to one of these shapes" : "rename the fields to one of these shapes");
         return shape.Read(new RowFields(place, row, options)) with { Shape = shape.Name };
     }
 
@@ -36,6 +36,6 @@ internal static class RowShapes
     }
 
     /// <summary>A row of two answers to choose from must not be learnt as if its prompt were an answer.</summary>
-    public static bool IsPreference(JsonElement row) =>
-        row.TryGetProperty("chosen", out _) || row.TryGetProperty("rejected", out _) || row.TryGetProperty("preferred_output", out _) || SafetyPreferenceShape.Is(row);
+    public static bool IsPreference(JsonElement row) => row.ValueKind == JsonValueKind.Object
+        && (row.TryGetProperty("chosen", out _) || row.TryGetProperty("rejected", out _) || row.TryGetProperty("preferred_output", out _) || SafetyPreferenceShape.Is(row));
 }
