@@ -32,6 +32,9 @@ public sealed class KeptRows
     /// <param name="indices">Which.</param>
     internal KeptRows Take(IReadOnlyList<int> indices) => new([.. indices.Select(index => Rows[index])], [.. indices.Select(index => LogProbabilities[index])]);
 
+    /// <summary>At most so many of the rows, evenly from first to last.</summary>
+    internal KeptRows Spread(int most) => Rows.Count <= most ? this : Take([.. Enumerable.Range(0, most).Select(i => (int)((long)i * Rows.Count / most))]);
+
     /// <summary>The rows in so many parts of about the same size; null for a part without one.</summary>
     internal IReadOnlyList<KeptRows?> InParts(int parts) => [.. Enumerable.Range(0, parts).Select(part =>
         Enumerable.Range(0, Rows.Count).Where(row => row % parts == part).ToArray() is { Length: > 0 } rows ? Take(rows) : null)];

@@ -6,9 +6,14 @@ namespace AlignerOnnx.Training;
 /// <param name="pairs">The pairs.</param>
 /// <param name="options">Batch size and padding.</param>
 /// <param name="preference">The loss.</param>
-/// <param name="kept">Rows to keep, whose term belongs to the loss too; null for none.</param>
+/// <param name="kept">Rows to keep, whose term belongs to the loss too; of more than 128 as many from all over stand for all. Null for none.</param>
 public sealed class PreferenceEvaluation(ReferencedPairs pairs, TrainingOptions options, PreferenceOptions preference, KeptRows? kept = null) : IEvaluation
 {
+    // Enough to see what is lost; measuring hundreds of rows ten times would take longer than training.
+    private const int MostKept = 128;
+
+    private readonly KeptRows? _kept = kept?.Spread(MostKept);
+
     /// <inheritdoc/>
     public EvaluationMeasures Measure(IGradientEngine engine, AdapterParameters parameters, CancellationToken cancellationToken)
     {
@@ -16,7 +21,7 @@ public sealed class PreferenceEvaluation(ReferencedPairs pairs, TrainingOptions 
         double[] references = [.. pairs.LogProbabilities.Select((value, row) => Share(row) * value)];
         double[] rewards = [.. policy.Select((value, row) => preference.Loss.Beta * ((Share(row) * value) - references[row]))];
         double loss = rewards.Chunk(2).Average(pair => PreferenceMeasures.Loss(pair[0] - pair[1], preference.Loss)) + (preference.SupervisedWeight * SupervisedLoss(policy));
-        loss += kept is null ? 0 : preference.KeptWeight * KeptLoss(engine, parameters, cancellationToken);
+        loss += _kept is null ? 0 : preference.KeptWeight * KeptLoss(_kept, engine, parameters, cancellationToken);
         return new EvaluationMeasures(loss, loss, PreferenceMeasures.Of(rewards, references, preference.Loss.Beta).Values);
     }
 
@@ -26,9 +31,9 @@ public sealed class PreferenceEvaluation(ReferencedPairs pairs, TrainingOptions 
 
     private double SupervisedLoss(float[] policy) => -policy.Where((_, row) => row % 2 == 0).Sum(value => (double)value) / pairs.Pairs.Sum(pair => pair.Chosen.TargetCount);
 
-    private double KeptLoss(IGradientEngine engine, AdapterParameters parameters, CancellationToken cancellationToken)
+    private double KeptLoss(KeptRows rows, IGradientEngine engine, AdapterParameters parameters, CancellationToken cancellationToken)
     {
-        IReadOnlyList<float[]> now = SequenceLogProbabilities.OfTokens(engine, kept!.Rows, parameters, 2 * (options.MicroBatchSize ?? options.BatchSize), options.PaddingId, cancellationToken);
-        return now.Zip(kept.LogProbabilities).Sum(row => row.First.Zip(row.Second).Sum(token => Math.Pow(token.First - token.Second, 2))) / (2 * kept.TargetCount);
+        IReadOnlyList<float[]> now = SequenceLogProbabilities.OfTokens(engine, rows.Rows, parameters, 2 * (options.MicroBatchSize ?? options.BatchSize), options.PaddingId, cancellationToken);
+        return now.Zip(rows.LogProbabilities).Sum(row => row.First.Zip(row.Second).Sum(token => Math.Pow(token.First - token.Second, 2))) / (2 * rows.TargetCount);
     }
 }
