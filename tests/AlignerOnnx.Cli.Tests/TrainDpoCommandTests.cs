@@ -35,6 +35,19 @@ public sealed class TrainDpoCommandTests
     }
 
     [TestMethod]
+    public async Task TrainDpo_RateFarTooLarge_SaysOnceThatTheLossGrows()
+    {
+        AlignerProcess.Run run = (await TrainAsync("large", 60, "--eval", Held, "--learning-rate", "2", "--schedule", "constant", "--eval-every", "5")).Expect(ExitCodes.Done);
+        Assert.IsLessThan(60, run.Document.GetProperty("steps").GetInt32(), "it stops where no evaluation is better");
+        JsonElement growth = run.Document.GetProperty("loss_growth");
+        Assert.IsGreaterThan(2 * growth.GetProperty("start").GetDouble(), growth.GetProperty("loss").GetDouble());
+        Assert.Contains($"at step {growth.GetProperty("step").GetInt32()}", growth.GetProperty("message").GetString()!);
+        Assert.HasCount(2, run.Errors.Split("warning: the loss has grown"), "said once");
+        Assert.Contains("smaller --learning-rate", run.Errors);
+        Assert.AreEqual(JsonValueKind.Null, (await TrainAsync("small")).Expect(ExitCodes.Done).Document.GetProperty("loss_growth").ValueKind);
+    }
+
+    [TestMethod]
     public async Task TrainDpo_ReferenceOrRecipe_ComparesWithAnAdapter()
     {
         (await TrainAsync("start")).Expect(ExitCodes.Done);
@@ -90,8 +103,13 @@ public sealed class TrainDpoCommandTests
         Assert.IsFalse(Directory.Exists(Path.Combine(_folder, "x")));
     }
 
-    private Task<AlignerProcess.Run> TrainAsync(string output, params string[] more) =>
-        AlignerProcess.RunAsync(["train", "dpo", Material.Pocket(), "--data", Train, "-o", Path.Combine(_folder, output), "--steps", "8", "--json", .. more], null, ("ALIGNER_CACHE", Path.Combine(_folder, "cache")));
+    private Task<AlignerProcess.Run> TrainAsync(string output, params string[] more) => TrainAsync(output, 8, more);
+
+    private Task<AlignerProcess.Run> TrainAsync(string output, int steps, params string[] more) =>
+        AlignerProcess.RunAsync(["train", "dpo", Material.Pocket(), "--data", Train, "-o", Path.Combine(_folder, output), "--steps", $"{steps}", "--json", .. more, .. Few(more)], null, ("ALIGNER_CACHE", Path.Combine(_folder, "cache")));
+
+    /// <summary>Conversations are made anew in each test's cache; a recipe has none.</summary>
+    private static string[] Few(string[] more) => more.Contains("--recipe") || more.Contains("--own-conversations") ? [] : ["--own-conversations", "16"];
 
     private Task<byte[]> AdapterAsync(string name) => File.ReadAllBytesAsync(Path.Combine(_folder, name, "adapter_model.safetensors"));
 }

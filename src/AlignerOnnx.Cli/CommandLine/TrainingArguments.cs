@@ -42,7 +42,7 @@ internal sealed class TrainingArguments
     private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
     private readonly Option<bool> _pack = new("--pack") { Description = "Let short rows of a micro-batch share a line: less work on padding, the same loss." };
     private readonly Option<int> _evaluateEvery = CommonOptions.Whole("--eval-every", "Steps between two measurements of the --eval rows; 0 takes a tenth of the steps.", standard: 0, least: 0);
-    private readonly Option<int> _patience = CommonOptions.Whole("--patience", "Stop after so many measurements in a row without a better one; 0 never stops early.", standard: 0, least: 0);
+    private readonly Option<int> _patience = CommonOptions.Whole("--patience", "Stop after so many measurements in a row without a better one; 0 never stops early, but while the loss is far above its start, after 3.", standard: 0, least: 0);
     private readonly Option<int> _checkpointEvery = CommonOptions.Whole("--checkpoint-every", "Steps between two checkpoints.", standard: 10, least: 1);
     private readonly Option<string?> _recipe = new("--recipe") { HelpName = "NAME" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Continue a run that was stopped; it ends exactly where it would have ended." };
@@ -59,7 +59,7 @@ internal sealed class TrainingArguments
         _recipe.AcceptOnlyFromAmong([.. recipes.Select(recipe => recipe.Name)]);
         _data = new("--data") { Description = data, HelpName = "FILE", Required = true };
         _steps = CommonOptions.Whole("--steps", "Updates.", standard.Steps, least: 1);
-        _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update.", standard.BatchSize, least: 1);
+        _batchSize = CommonOptions.Whole("--batch-size", "Rows of an update; of fewer rows than that each one once.", standard.BatchSize, least: 1);
         _learningRate = CommonOptions.Number("--learning-rate", _fitsLearningRate ? string.Create(CultureInfo.InvariantCulture, $"The step size of AdamW; the default is for a hidden size of 128 and falls for larger ones, to {standard.ForWidth(4096).LearningRate:G2} at 4096.") : "The step size of AdamW.", standard.LearningRate, least: 1e-9, most: 10);
         _schedule = CommonOptions.Schedule(standard.Schedule);
         _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard.WarmUpSteps, least: 0);

@@ -13,6 +13,11 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
     {
         _last = progress;
         _line.Report(() => Text(progress));
+        if (progress.Growth is { } growth)
+        {
+            Finish();
+            output.Message($"warning: {growth.Message}");
+        }
     }
 
     /// <summary>Leaves the last step's line standing: what is said or reported next starts a line of its own.</summary>

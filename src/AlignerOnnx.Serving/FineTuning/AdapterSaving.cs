@@ -46,6 +46,7 @@ internal static class AdapterSaving
         {
             FirstStepSeconds = run.FirstStepSeconds,
             DrawingProblem = run.DrawingProblem,
+            LossGrowth = result.Growth,
         };
     }
 }

@@ -91,6 +91,9 @@ public sealed record FineTuningReport(
     /// <summary>Why a picture of the losses or the events for TensorBoard could not be written, by a disk that is full for example; null where they are there.</summary>
     public string? DrawingProblem { get; init; }
 
+    /// <summary>When the loss grew far above its start, and what to do; null where it never did.</summary>
+    public LossGrowth? LossGrowth { get; init; }
+
     /// <summary>Share of pairs whose preferred answer is the more probable one: of the evaluation's pairs where there are some, else of the last step's; null for supervised training.</summary>
     public double? PreferenceAccuracy { get; init; }
 

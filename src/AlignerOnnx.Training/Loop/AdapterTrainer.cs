@@ -68,7 +68,12 @@ public sealed class AdapterTrainer
             : GradientClipping.Norm(gradient.Tokens, gradient.Gates);
         RequireFinite(run, objective, "gradient", norm, learningRate);
         run.Update(measures, learningRate);
-        return new TrainingProgress(run.Step, _options.Steps, measures.Loss, learningRate, norm, run.TokensPerSecond, run.Elapsed) { Values = measures.Values, StepsOfRun = run.StepsOfRun };
+        return new TrainingProgress(run.Step, _options.Steps, measures.Loss, learningRate, norm, run.TokensPerSecond, run.Elapsed) 
+        {
+            Values = measures.Values,
+            StepsOfRun = run.StepsOfRun,
+            Growth = run.Growth is { } growth && growth.Step == run.Step ? growth : null,
+        };
     }
 
     private static void RequireFinite(TrainingRun run, ITrainingObjective objective, string quantity, double value, double learningRate)

@@ -13,7 +13,7 @@ public sealed record TrainingOptions
     /// <summary>Updates, 1 or more. Default 120.</summary>
     public int Steps { get; init; } = 120;
 
-    /// <summary>Rows of an update, 1 or more. Default 16.</summary>
+    /// <summary>Rows of an update, 1 or more; at most all rows of the data set, once. Default 16.</summary>
     public int BatchSize { get; init; } = 16;
 
     /// <summary>Rows that the graph sees at once, 1 or more; gradients of an update are summed over its micro-batches, which gives the same update in less memory.
@@ -59,7 +59,7 @@ public sealed record TrainingOptions
     /// <summary>Steps between two evaluations, 0 or more; 0 (the default) evaluates after the last step only. Of several evaluations the best one's parameters are the result.</summary>
     public int EvaluationInterval { get; init; }
 
-    /// <summary>Evaluations in a row without a new best one after which training stops, 1 or more; null (the default) never stops early.</summary>
+    /// <summary>Evaluations in a row without a new best one after which training stops, 1 or more; null (the default) never stops early, but while the loss is far above its start (<see cref="LossGrowth"/>), after three.</summary>
     public int? Patience { get; init; }
 
     /// <summary>The order of rows. Default <see cref="BatchOrder.Shuffled"/>.</summary>

@@ -5,6 +5,9 @@ namespace AlignerOnnx.Training;
 /// <summary>What changes while one run goes on.</summary>
 internal sealed class TrainingRun
 {
+    // A loss that has grown can come down again as the rate falls: the best adapter so far is given so many evaluations to be beaten.
+    private const int PatienceWhileGrown = 3;
+
     private readonly TrainingOptions _options;
     private readonly IAdapterOptimizer _optimizer;
     private readonly IOptimizingEngine? _engine;
@@ -27,6 +30,7 @@ internal sealed class TrainingRun
         _firstStep = start.Step;
         _best = start.Best;
         _evaluationsSinceBest = start.EvaluationsSinceBest;
+        Growth = LossGrowth.Find(_losses);
     }
 
     public int Step => _losses.Count;
@@ -34,7 +38,10 @@ internal sealed class TrainingRun
     public int StepsOfRun => Step - _firstStep;
 
     /// <summary>Whether the last evaluations brought nothing better.</summary>
-    public bool Stale => _evaluationsSinceBest >= (_options.Patience ?? int.MaxValue);
+    public bool Stale => _evaluationsSinceBest >= (_options.Patience ?? (LossGrowth.At(_losses, Step) is null ? int.MaxValue : PatienceWhileGrown));
+
+    /// <summary>When the loss grew far above its start; null where it has not.</summary>
+    public LossGrowth? Growth { get; private set; }
 
     public AdapterParameters Parameters { get; }
 
@@ -56,6 +63,7 @@ internal sealed class TrainingRun
     {
         _optimizer.Step(Parameters, learningRate, Gradient);
         _losses.Add(measures.Loss);
+        Growth ??= LossGrowth.At(_losses, Step);
         _tokens += measures.Tokens;
     }
 

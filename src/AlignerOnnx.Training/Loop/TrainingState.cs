@@ -50,6 +50,9 @@ public sealed record TrainingProgress(int Step, int Steps, double Loss, double L
     /// <summary>What the evaluation after this step measured; null where there was none.</summary>
     public EvaluationMeasures? Evaluation { get; init; }
 
+    /// <summary>That the loss has grown far above its start, at the step where that is first plain; else null.</summary>
+    public LossGrowth? Growth { get; init; }
+
     /// <summary>The time that the steps to come will take at the speed of those made.</summary>
     public TimeSpan Left => Elapsed / StepsOfRun * (Steps - Step);
 }
@@ -70,6 +73,9 @@ public sealed record TrainingResult(TrainingState State, bool Cancelled, TimeSpa
 
     /// <summary>The loss of each step before its update.</summary>
     public IReadOnlyList<double> Losses => State.Losses;
+
+    /// <summary>When the loss grew far above its start; null where it never did.</summary>
+    public LossGrowth? Growth => LossGrowth.Find(Losses);
 
     /// <summary>The loss of the last step before its update; NaN where no step was made.</summary>
     public double FinalLoss => State.Losses.Count == 0 ? double.NaN : State.Losses[^1];
