@@ -11,6 +11,9 @@ public static class LearningRateFinding
     /// <summary>The file of the curve in the run's folder, one JSON object a line.</summary>
     public const string CurveFile = "find-lr.jsonl";
 
+    // The same few rows in each step: their loss tells of the rate alone, not of the luck of a batch, so that few steps suffice.
+    private const int Rows = 8;
+
     private static readonly JsonSerializerOptions Names = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     /// <summary>Runs the test on the rows and the model of a request and writes its curve beside where the adapter would be; it makes no adapter.</summary>
@@ -33,7 +36,7 @@ public static class LearningRateFinding
         readData?.Invoke(data.Report);
         cancellation.ThrowIfCancellationRequested();
         using RunFolder folder = RunFolder.Open(RunFolder.Of(request.Output));
-        LearningRateCurve curve = LearningRateRangeTest.Run(engine.Value, new SupervisedObjective(data.Examples, request.Options), start.Parameters, request.Options, range: null, progress, cancellation);
+        LearningRateCurve curve = LearningRateRangeTest.Run(engine.Value, new SupervisedObjective(Some(data.Examples), request.Options), start.Parameters, request.Options, range: null, progress, cancellation);
         string file = folder.File(CurveFile);
         AtomicOutput.WriteFile(file, stream =>
         {
@@ -45,6 +48,9 @@ public static class LearningRateFinding
         });
         return new LearningRateReport(curve.Suggestion, file, curve.Points);
     }
+
+    /// <summary>Rows from all over the file, which may be sorted.</summary>
+    private static TrainingExample[] Some(IReadOnlyList<TrainingExample> all) => [.. Enumerable.Range(0, Math.Min(Rows, all.Count)).Select(i => all[(int)((long)i * all.Count / Math.Min(Rows, all.Count))])];
 }
 
 /// <summary>What the range test gives.</summary>

@@ -6,8 +6,8 @@ namespace AlignerOnnx.Training;
 /// </summary>
 public static class LearningRateRangeTest
 {
-    // A loss is of one batch and jumps from step to step; the mean of about ten steps shows where it goes.
-    private const double Smoothing = 0.9;
+    // The mean of about two steps: the rows stay the same, and the loss does not jump.
+    private const double Smoothing = 0.5;
 
     // Beyond this factor over the best loss so far nothing more is learnt about the rate.
     private const double Diverged = 2;
@@ -77,14 +77,14 @@ public static class LearningRateRangeTest
 /// <summary>The rates that a range test tries.</summary>
 public sealed record LearningRateRange
 {
-    /// <summary>The rate of the first step, above 0. Default 1e-5.</summary>
-    public double Lowest { get; init; } = 1e-5;
+    /// <summary>The rate of the first step, above 0. Default 3e-4.</summary>
+    public double Lowest { get; init; } = 3e-4;
 
     /// <summary>The rate of the last step, above <see cref="Lowest"/>. Default 1.</summary>
     public double Highest { get; init; } = 1;
 
-    /// <summary>Steps, 2 or more. Default 100.</summary>
-    public int Steps { get; init; } = 100;
+    /// <summary>Steps, 2 or more. Default 35.</summary>
+    public int Steps { get; init; } = 35;
 
     /// <summary>Checks every range.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is outside its range.</exception>
