@@ -1,6 +1,8 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.Kernels;
+using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
+using Onnx;
 
 namespace AlignerOnnx.Training;
 
@@ -73,20 +75,22 @@ internal sealed class GraphSession : IDisposable
         SharedArena.UseIn(session);
         OperatorKernels.Register(session);
         session.AddSessionConfigEntry(ExternalFolderKey, Path.GetFullPath(modelFolder));
-        session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ? "0" : "1");
         try
         {
+            session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ?? WantsPrepacking(graph) ? "0" : "1");
             if (options.Device == ComputeDevice.Cuda)
             {
                 session.AppendExecutionProvider_CUDA(options.DeviceId);
             }
             return new InferenceSession(graph, session);
         }
-        catch (Exception error) when (error is OnnxRuntimeException or EntryPointNotFoundException)
+        catch (Exception error) when (error is OnnxRuntimeException or EntryPointNotFoundException or InvalidProtocolBufferException)
         {
             throw new ModelRefusedException("ONNX Runtime cannot run the gradient graph", modelFolder, error.Message, "a graph and a device that ONNX Runtime supports", "check that the model's weights are beside it and that the device is present", error);
         }
     }
+
+    private static bool WantsPrepacking(byte[] graph) => ModelProto.Parser.ParseFrom(graph).Graph?.Node.Any(node => node.OpType == "MatMulNBits") == true;
 
     private static void RequireNames(string kind, IEnumerable<string> found, IReadOnlyList<string> expected)
     {
