@@ -31,7 +31,7 @@ internal static class OwnConversations
         string path = Path.Combine(ModelCache.Root(), "conversations", $"{key}.jsonl");
         if (!File.Exists(path))
         {
-            say?.Invoke($"the model makes up {count} conversations of its own, which are to stay as they are");
+            say?.Invoke($"the model makes up {count} conversations of its own, which are to stay as they are; once for a model, it takes minutes on all but the smallest");
             using ChatModel model = new(modelFolder);
             if (UserHeader(model) is not string header)
             {
