@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.TestMaterial;
@@ -134,6 +135,26 @@ public sealed class TrainingGraphTests
         OnnxModel model = Build(TinyDecoder.Text, new TrainingGraphOptions { Runtime = runtime });
         Assert.AreEqual(version, model.ToProto().OpsetImport.SingleOrDefault(import => import.Domain == KernelOperators.Domain)?.Version ?? 0);
         Assert.AreEqual(version == 1, model.Graph.Nodes.Any(node => node.Domain == KernelOperators.Domain));
+    }
+
+    /// <summary>The embedded model, whose weights of 4 bits all have the kernel's form: with it no product is left for which ONNX Runtime would copy the weight.</summary>
+    [TestMethod]
+    [DataRow(TrainingGraphKind.Gradient)]
+    [DataRow(TrainingGraphKind.Evaluation)]
+    [DataRow(TrainingGraphKind.Logits)]
+    public void ProductsOf4Bits_AreOfTheRuntimeThatComputesThem(TrainingGraphKind kind)
+    {
+        if (!Avx2.IsSupported)
+        {
+            Assert.Inconclusive("the kernel needs AVX2");
+        }
+        OnnxModel pocket = ModelLoader.Load(Material.Pocket());
+        foreach (TrainingRuntime runtime in Enum.GetValues<TrainingRuntime>())
+        {
+            OnnxModel model = TrainingGraph.Build(pocket, kind, startLayer: 2, tokens: 1, new TrainingGraphOptions { Runtime = runtime });
+            Assert.AreEqual(runtime != TrainingRuntime.AlignerKernels, model.Graph.Nodes.Any(node => node.OpType == "MatMulNBits"), $"{runtime}");
+            Assert.AreEqual(runtime == TrainingRuntime.AlignerKernels, model.Graph.Nodes.Any(node => node.OpType == KernelOperators.QuantisedProduct), $"{runtime}");
+        }
     }
 
     /// <summary>Exports of an older opset, and those that use none of ONNX Runtime's own operators.</summary>
