@@ -1,6 +1,5 @@
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Recognition;
-using Onnx;
 
 namespace AlignerOnnx.GraphRewrites.Gradients.Rules;
 
@@ -44,15 +43,11 @@ internal static class Dequantisation
     public static Value OfRows(OnnxGraph graph, QuantisedWeight weight, Value rows) =>
         Gathered(graph, graph.UniqueName($"{weight.Elements.Name}.rows"), weight, QuantisedViews.Scales(graph, weight), rows);
 
-    /// <summary>The attributes of a kernel's operator that say how a weight is stored.</summary>
-    public static AttributeProto[] Attributes(QuantisedWeight weight) =>
-        [NodeAttributes.Of("bits", (long)weight.Bits), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("columns", weight.PaddedColumns)];
-
     private static Value Delayed(OpEmitter emit, QuantisedWeight weight, Value earlier) => Ordering.After(emit, QuantisedViews.Scales(emit.Graph, weight), earlier);
 
     private static Value ByKernel(OnnxGraph graph, string name, QuantisedWeight weight, Value earlier) => graph.AddNode(KernelOperators.Dequantise, KernelOperators.Domain, name,
         [QuantisedViews.Elements(graph, weight), QuantisedViews.Scales(graph, weight), QuantisedViews.ZeroPoints(graph, weight), earlier], [name],
-        Attributes(weight)).Output;
+        QuantisedViews.Attributes(weight)).Output;
 
     private static Value Gathered(OnnxGraph graph, string name, QuantisedWeight weight, Value scales, Value rows) => graph.AddNode("GatherBlockQuantized", Domains.Microsoft, name,
         [QuantisedViews.Elements(graph, weight), rows, scales, QuantisedViews.ZeroPoints(graph, weight)], [name],

@@ -19,6 +19,10 @@ internal static class QuantisedViews
     public static Value? ZeroPoints(OnnxGraph graph, QuantisedWeight weight) =>
         weight.ZeroPoints is { } stored ? View(graph, stored, weight.Rows, weight.ZeroPointBytesPerRow) : null;
 
+    /// <summary>The attributes of a kernel's operator that say how a weight is stored.</summary>
+    public static AttributeProto[] Attributes(QuantisedWeight weight) =>
+        [NodeAttributes.Of("bits", (long)weight.Bits), NodeAttributes.Of("block_size", weight.BlockSize), NodeAttributes.Of("columns", weight.PaddedColumns)];
+
     /// <summary>The indices 0 .. N - 1.</summary>
     public static Value AllRows(OpEmitter emit, QuantisedWeight weight)
     {

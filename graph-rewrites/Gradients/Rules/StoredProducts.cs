@@ -32,7 +32,7 @@ internal static class StoredProducts
         [value, QuantisedViews.Elements(graph, weight), QuantisedViews.Scales(graph, weight), QuantisedViews.ZeroPoints(graph, weight)];
 
     /// <summary>The attributes of the kernel's operator.</summary>
-    public static AttributeProto[] Attributes(QuantisedWeight weight, bool transposed) => [.. Dequantisation.Attributes(weight), NodeAttributes.Of("transposed", transposed ? 1L : 0L)];
+    public static AttributeProto[] Attributes(QuantisedWeight weight, bool transposed) => [.. QuantisedViews.Attributes(weight), NodeAttributes.Of("transposed", transposed ? 1L : 0L)];
 
     private static bool CanReplace(Node node) =>
         node.Is("MatMulNBits", Domains.Microsoft) && node.Input(Bias) is null

@@ -68,7 +68,7 @@ public sealed class AdapterTrainer
             : GradientClipping.Norm(gradient.Tokens, gradient.Gates);
         RequireFinite(run, objective, "gradient", norm, learningRate);
         run.Update(measures, learningRate);
-        return new TrainingProgress(run.Step, _options.Steps, measures.Loss, learningRate, norm, run.TokensPerSecond, run.Elapsed) 
+        return new TrainingProgress(run.Step, _options.Steps, measures.Loss, learningRate, norm, run.TokensPerSecond, run.Elapsed)
         {
             Values = measures.Values,
             StepsOfRun = run.StepsOfRun,
