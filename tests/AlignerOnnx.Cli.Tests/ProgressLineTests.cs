@@ -1,3 +1,5 @@
+using AlignerOnnx.Serving;
+
 namespace AlignerOnnx.Cli.Tests;
 
 [TestClass]
@@ -40,6 +42,19 @@ public sealed class ProgressLineTests
         using ProgressLine line = new(writer, live: true, new ManualTime());
         line.Report(() => "first");
         line.Report(() => throw new InvalidOperationException("made"));
+    }
+
+    [TestMethod]
+    public void Report_WorkOfMoreThanAMoment_IsShownAndEndsItsLine()
+    {
+        using StringWriter writer = new() { NewLine = "\n" };
+        using ProgressLine line = new(writer, live: false, new ManualTime());
+        line.Report(new WorkProgress("answers", 1, 8, TimeSpan.FromSeconds(0.9)));
+        line.Report(new WorkProgress("answers", 2, 8, TimeSpan.FromSeconds(20)));
+        line.Report(new WorkProgress("answers", 3, 8, TimeSpan.FromSeconds(21)));
+        line.Report(new WorkProgress("answers", 8, 8, TimeSpan.FromSeconds(80)));
+        line.Report(new WorkProgress("rows", 4, 4, TimeSpan.FromSeconds(0.9)));
+        Assert.AreEqual("answers 2/8  00:01:00 left\nanswers 8/8  00:00:00 left\n", writer.ToString());
     }
 
     private sealed class ManualTime : TimeProvider

@@ -103,6 +103,16 @@ public sealed class TrainDpoCommandTests
         Assert.IsFalse(Directory.Exists(Path.Combine(_folder, "x")));
     }
 
+    [TestMethod]
+    [DataRow("--from")]
+    [DataRow("--reference")]
+    public async Task TrainDpo_FolderThatIsNoAdapter_IsRefusedBeforeConversationsAreMade(string option)
+    {
+        AlignerProcess.Run run = (await TrainAsync("x", option, _folder)).Expect(ExitCodes.AdapterOrDataRefused);
+        Assert.Contains("not an adapter", run.Errors);
+        Assert.DoesNotContain("conversations of its own", run.Errors);
+    }
+
     private Task<AlignerProcess.Run> TrainAsync(string output, params string[] more) => TrainAsync(output, 8, more);
 
     private Task<AlignerProcess.Run> TrainAsync(string output, int steps, params string[] more) =>

@@ -42,6 +42,14 @@ public sealed class TrainSftCommandTests
         Assert.AreEqual(train.Document.GetProperty("eval_loss").GetDouble(), after, 1e-5);
     }
 
+    /// <summary>What the loss curve's picture takes of memory does not make another line of it.</summary>
+    [TestMethod]
+    public async Task TrainSft_OneStep_IsSaidOnce()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", Path.Combine(_folder, "adapter"), "--steps", "1", "--warm-up", "1")).Expect(ExitCodes.Done);
+        Assert.HasCount(2, run.Errors.Split("step 1/1"));
+    }
+
     /// <summary>A picture that cannot be written (a folder stands in its place here; a disk may be full) is said, and costs no adapter.</summary>
     [TestMethod]
     public async Task TrainSft_PictureCannotBeWritten_SavesTheAdapterAndSaysSo()

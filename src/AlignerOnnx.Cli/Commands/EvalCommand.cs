@@ -49,15 +49,16 @@ internal sealed class EvalCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string[] adapters = parsed.GetRequiredValue(_adapters);
+        using ProgressLine progress = output.Progress();
         EvaluationData? data = parsed.GetValue(_data) is string path ? EvaluationData.Read(path) : null;
         IReadOnlyList<AdapterLoss>? losses = data is null ? null : AdapterEvaluation.Measure(
-            parsed.GetRequiredValue(_model), data, adapters, parsed.GetValue(_anyBase), parsed.GetValue(_maximumLength), parsed.GetValue(_batchSize), cancellation);
-        Result[] results = [.. adapters.Prepend(null).Select((adapter, i) => Measure(parsed, data, adapter, losses?[i], cancellation))];
+            parsed.GetRequiredValue(_model), data, adapters, parsed.GetValue(_anyBase), parsed.GetValue(_maximumLength), parsed.GetValue(_batchSize), progress.Report, cancellation);
+        Result[] results = [.. adapters.Prepend(null).Select((adapter, i) => Measure(parsed, data, adapter, losses?[i], progress, cancellation))];
         output.Result(new Report(parsed.GetValue(_data), parsed.GetValue(_knowledge), parsed.GetValue(_form), results), report => EvalPrinter.Show(output, report.Results));
         return Task.FromResult(ExitCodes.Done);
     }
 
-    private Result Measure(ParseResult parsed, EvaluationData? data, string? adapter, AdapterLoss? loss, CancellationToken cancellation)
+    private Result Measure(ParseResult parsed, EvaluationData? data, string? adapter, AdapterLoss? loss, ProgressLine progress, CancellationToken cancellation)
     {
         Result result = new(adapter, loss?.Loss, loss?.Tokens, loss?.Perplexity) { Preference = loss?.Preference };
         ConversationDataSet? answered = parsed.GetValue(_answers) || parsed.GetValue(_pattern) is not null ? data?.Answers : null;
@@ -76,9 +77,9 @@ internal sealed class EvalCommand : AlignerCommand
         using AnswerEvaluation model = new(parsed.GetRequiredValue(_model), adapter, parsed.GetValue(_anyBase), options);
         return result with
         {
-            Answers = answered is null ? null : model.Answers(answered, cancellation),
-            Knowledge = parsed.GetValue(_knowledge) is string knowledge ? model.Knowledge(KnowledgeFile.Read(knowledge), cancellation) : null,
-            Form = parsed.GetValue(_form) is string form ? model.Answers(ConversationDataSet.Read(form), cancellation) : null,
+            Answers = answered is null ? null : model.Answers(answered, progress.Report, cancellation),
+            Knowledge = parsed.GetValue(_knowledge) is string knowledge ? model.Knowledge(KnowledgeFile.Read(knowledge), progress.Report, cancellation) : null,
+            Form = parsed.GetValue(_form) is string form ? model.Answers(ConversationDataSet.Read(form), progress.Report, cancellation) : null,
         };
     }
 

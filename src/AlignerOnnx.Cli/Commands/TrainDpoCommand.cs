@@ -60,7 +60,7 @@ internal sealed class TrainDpoCommand : AlignerCommand
             },
         };
         using TrainingProgressLine progress = new(output);
-        FineTuningReport report = PreferenceFineTuning.Run(request, data => AfterTheStage(() => TrainingPrinter.Announce(output, data)), text => AfterTheStage(() => output.Message(text)), progress.Report, cancellation);
+        FineTuningReport report = PreferenceFineTuning.Run(request, data => AfterTheStage(() => TrainingPrinter.Announce(output, data)), text => AfterTheStage(() => output.Message(text)), progress.Report, progress.Report, cancellation);
         progress.Finish();
         output.Result(report, made => TrainingPrinter.Show(output, made));
         return Task.FromResult(ExitCodes.Done);

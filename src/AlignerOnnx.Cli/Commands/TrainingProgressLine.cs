@@ -1,4 +1,5 @@
 using System.Globalization;
+using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
@@ -7,12 +8,14 @@ namespace AlignerOnnx.Cli;
 internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
 {
     private readonly ProgressLine _line = output.Progress();
-    private TrainingProgress? _last;
+    private Func<string>? _last;
 
     public void Report(TrainingProgress progress)
     {
-        _last = progress;
-        _line.Report(() => Text(progress));
+        // Memory as it is now: drawing the curve takes some too, and the line is shown again after it.
+        long memory = PeakMemory.ReadBytes();
+        _last = () => Text(progress, memory);
+        _line.Report(_last);
         if (progress.Growth is { } growth)
         {
             Finish();
@@ -20,20 +23,23 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
         }
     }
 
+    /// <summary>The work before the first step.</summary>
+    public void Report(WorkProgress progress) => _line.Report(progress);
+
     /// <summary>Leaves the last step's line standing: what is said or reported next starts a line of its own.</summary>
     public void Finish()
     {
         if (_last is not null)
         {
-            _line.Finish(Text(_last));
+            _line.Finish(_last());
             _last = null;
         }
     }
 
     public void Dispose() => _line.Dispose();
 
-    private static string Text(TrainingProgress progress) => string.Create(CultureInfo.InvariantCulture,
-        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}{Preference(progress)}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {PeakMemory.ReadBytes() / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
+    private static string Text(TrainingProgress progress, long memory) => string.Create(CultureInfo.InvariantCulture,
+        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}{Preference(progress)}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {memory / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
 
     private static string Preference(TrainingProgress progress) => progress.Values is { } values && values.TryGetValue(PreferenceMeasures.AccuracyName, out double accuracy)
         ? string.Create(CultureInfo.InvariantCulture, $"  preferred {accuracy:P0}  margin {values[PreferenceMeasures.MarginName]:F2}")

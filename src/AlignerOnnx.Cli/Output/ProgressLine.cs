@@ -1,3 +1,6 @@
+using System.Globalization;
+using AlignerOnnx.Serving;
+
 namespace AlignerOnnx.Cli;
 
 /// <summary>
@@ -8,6 +11,7 @@ internal sealed class ProgressLine(TextWriter writer, bool live, TimeProvider ti
 {
     private static readonly TimeSpan LiveInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan PlainInterval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WorthALine = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private long? _shownAt;
@@ -25,6 +29,23 @@ internal sealed class ProgressLine(TextWriter writer, bool live, TimeProvider ti
             }
             _shownAt = time.GetTimestamp();
             Show(text());
+        }
+    }
+
+    /// <summary>Shows how far work has come, which ends the line when all is made; nothing of work that is over in a moment.</summary>
+    public void Report(WorkProgress work)
+    {
+        if (work.Elapsed < WorthALine)
+        {
+            return;
+        }
+        if (work.Done < work.Count)
+        {
+            Report(() => Text(work));
+        }
+        else
+        {
+            Finish(Text(work));
         }
     }
 
@@ -49,6 +70,8 @@ internal sealed class ProgressLine(TextWriter writer, bool live, TimeProvider ti
             EndLine();
         }
     }
+
+    private static string Text(WorkProgress work) => string.Create(CultureInfo.InvariantCulture, $"{work.What} {work.Done}/{work.Count}  {work.Left:hh\\:mm\\:ss} left");
 
     private void Show(string text)
     {

@@ -64,9 +64,10 @@ public sealed class AnswerEvaluation : IDisposable
 
     /// <summary>Answers the prompts of a supervised file.</summary>
     /// <param name="data">The rows; those without a prompt are left out.</param>
+    /// <param name="working">Is told how many are answered.</param>
     /// <param name="cancellation">Stops the measurement.</param>
     /// <exception cref="DataRefusedException">No row has a prompt.</exception>
-    public AnswerScores Answers(ConversationDataSet data, CancellationToken cancellation = default)
+    public AnswerScores Answers(ConversationDataSet data, Action<WorkProgress>? working = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         (string Prompt, string Expected)[] rows = [.. data.Rows.Select(Asked).OfType<(string, string)>().Take(_options.Limit)];
@@ -74,7 +75,8 @@ public sealed class AnswerEvaluation : IDisposable
         {
             throw new DataRefusedException("no row of the data set can be answered", data.Path, "no prompt", "rows of a prompt and an answer as text", "give conversations, or prompt and completion");
         }
-        string[] answers = [.. rows.Select(row => Answer(row.Prompt, cancellation))];
+        WorkCounter counter = new("answers", rows.Length, working);
+        string[] answers = [.. rows.Select(row => counter.Made(Answer(row.Prompt, cancellation)))];
         return new AnswerScores(
             rows.Length,
             Share((answer, row) => answer.Trim() == row.Expected.Trim()),
@@ -88,11 +90,13 @@ public sealed class AnswerEvaluation : IDisposable
 
     /// <summary>Asks questions whose answers are known.</summary>
     /// <param name="questions">The questions, at least one.</param>
+    /// <param name="working">Is told how many are answered.</param>
     /// <param name="cancellation">Stops the measurement.</param>
-    public KnowledgeScores Knowledge(IReadOnlyList<KnowledgeQuestion> questions, CancellationToken cancellation = default)
+    public KnowledgeScores Knowledge(IReadOnlyList<KnowledgeQuestion> questions, Action<WorkProgress>? working = null, CancellationToken cancellation = default)
     {
         KnowledgeQuestion[] asked = [.. questions.Take(_options.Limit)];
-        int correct = asked.Count(question => IsRight(question, cancellation));
+        WorkCounter counter = new("questions", asked.Length, working);
+        int correct = asked.Count(question => counter.Made(IsRight(question, cancellation)));
         return new KnowledgeScores(asked.Length, correct, correct / (double)asked.Length, asked[0].Choices.Count > 0 ? "choices" : "stated");
     }
 

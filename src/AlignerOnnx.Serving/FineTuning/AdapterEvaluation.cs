@@ -24,11 +24,12 @@ public static class AdapterEvaluation
     /// <param name="anyBase">Accept adapters of another quantisation of the model.</param>
     /// <param name="maximumLength">The longest row in tokens.</param>
     /// <param name="batchSize">Rows computed at once.</param>
+    /// <param name="working">Is told how many rows are measured.</param>
     /// <param name="cancellation">Stops the measurement.</param>
     /// <returns>One result for the base model and one for each adapter, in that order.</returns>
     /// <exception cref="AlignerOnnx.Graph.RefusedException">Data, model or adapter cannot be used.</exception>
     public static IReadOnlyList<AdapterLoss> Measure(
-        string modelPath, EvaluationData data, IReadOnlyList<string> adapters, bool anyBase = false, int maximumLength = 512, int batchSize = 4, CancellationToken cancellation = default)
+        string modelPath, EvaluationData data, IReadOnlyList<string> adapters, bool anyBase = false, int maximumLength = 512, int batchSize = 4, Action<WorkProgress>? working = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(adapters);
@@ -39,13 +40,14 @@ public static class AdapterEvaluation
             ? [.. PreferencePair.AnswersOf(model.Encode(maximumLength, pairs)[0].Pairs)]
             : [.. model.Encode(maximumLength, LossOn.Answers, data.Answers)[0].Examples];
 
+        WorkCounter counter = new("rows measured", rows.Length * (1 + loaded.Length), working);
         float[] reference = Answers(AdapterStart.Neutral(model));
         return [Result(null, reference, null), .. adapters.Zip(loaded, (folder, adapter) => Result(folder, Answers(AdapterStart.Of(model, adapter)), reference))];
 
         float[] Answers(AdapterStart adapter)
         {
             using OnnxRuntimeEngine engine = model.OpenForEvaluation(adapter);
-            return [.. SequenceLogProbabilities.OfTokens(engine, rows, adapter.Parameters, batchSize, cancellationToken: cancellation).Select(tokens => (float)tokens.Sum(token => (double)token))];
+            return [.. SequenceLogProbabilities.OfTokens(engine, rows, adapter.Parameters, batchSize, measured: counter.Made, cancellationToken: cancellation).Select(tokens => (float)tokens.Sum(token => (double)token))];
         }
 
         AdapterLoss Result(string? folder, float[] answers, float[]? reference)

@@ -23,9 +23,10 @@ internal static class OwnConversations
     /// <param name="modelHash">SHA-256 of the model.</param>
     /// <param name="count">How many, 1 or more.</param>
     /// <param name="say">Is told when they are made.</param>
+    /// <param name="working">Is told of each that is made.</param>
     /// <param name="cancellation">Stops making them.</param>
     /// <returns>The file; null where the model has no chat template that a user's message can be drawn from.</returns>
-    public static string? FileFor(string modelFolder, string modelHash, int count, Action<string>? say, CancellationToken cancellation)
+    public static string? FileFor(string modelFolder, string modelHash, int count, Action<string>? say, Action<WorkProgress>? working, CancellationToken cancellation)
     {
         string key = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes($"{Version} {modelHash} {count} {QuestionTokens} {AnswerTokens}")));
         string path = Path.Combine(ModelCache.Root(), "conversations", $"{key}.jsonl");
@@ -37,7 +38,7 @@ internal static class OwnConversations
             {
                 return null;
             }
-            string[] rows = Draw(model, header, count, cancellation);
+            string[] rows = Draw(model, header, count, working, cancellation);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             AtomicOutput.WriteFile(path, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(rows.Select(row => row + "\n")))));
         }
@@ -59,12 +60,18 @@ internal static class OwnConversations
         }
     }
 
-    private static string[] Draw(ChatModel model, string header, int count, CancellationToken cancellation) => SideBySide.Rows(count, row =>
+    private static string[] Draw(ChatModel model, string header, int count, Action<WorkProgress>? working, CancellationToken cancellation)
+    {
+        WorkCounter counter = new("conversations", count, working);
+        return SideBySide.Rows(count, row => counter.Made(Conversation(model, header, row, cancellation)), cancellation);
+    }
+
+    private static string Conversation(ChatModel model, string header, int row, CancellationToken cancellation)
     {
         string question = Complete(model, header, QuestionTokens, (2 * row) + 1, cancellation);
         string answer = Complete(model, model.ApplyChatTemplate([new ChatTurn("user", question)]), AnswerTokens, (2 * row) + 2, cancellation);
         return JsonSerializer.Serialize(new { messages = new[] { new { role = "user", content = question }, new { role = ConversationTurn.Assistant, content = answer } } });
-    }, cancellation);
+    }
 
     private static string Complete(ChatModel model, string prompt, int tokens, int seed, CancellationToken cancellation) =>
         model.Complete(new GenerationRequest { PromptIds = model.Encode(prompt), MaxNewTokens = tokens, Temperature = 1, Seed = seed }, cancellation).Trim();

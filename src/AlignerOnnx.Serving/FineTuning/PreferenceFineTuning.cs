@@ -10,6 +10,7 @@ public static class PreferenceFineTuning
     /// <param name="request">What to train.</param>
     /// <param name="readData">Called with what became of the data's rows, before each stage of training starts.</param>
     /// <param name="say">Is told of the supervised stage and the reference.</param>
+    /// <param name="working">Is told how far the model's own conversations and the reference's measures have come.</param>
     /// <param name="progress">Called after each step.</param>
     /// <param name="cancellation">Stops training after the last complete step, with a checkpoint.</param>
     /// <returns>What was made.</returns>
@@ -18,7 +19,7 @@ public static class PreferenceFineTuning
     /// <exception cref="PreferenceStalledException">After the first step all answers are still as probable as by the reference.</exception>
     /// <exception cref="IOException">The output is taken, or a file cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static FineTuningReport Run(PreferenceRequest request, Action<DataReport>? readData = null, Action<string>? say = null, Action<TrainingProgress>? progress = null, CancellationToken cancellation = default)
+    public static FineTuningReport Run(PreferenceRequest request, Action<DataReport>? readData = null, Action<string>? say = null, Action<WorkProgress>? working = null, Action<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
@@ -32,7 +33,8 @@ public static class PreferenceFineTuning
         FrozenModel model = new(request.Model);
         request = FittedTo(model.Architecture.HiddenSize, request);
         string modelHash = model.ComputeHash(cancellation);
-        ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, cancellation);
+        RequireUsable(model, request);
+        ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, working, cancellation);
         RunIdentity identity = new()
         {
             Model = modelHash,
@@ -74,7 +76,7 @@ public static class PreferenceFineTuning
         ReferencedPairs Referenced(IReadOnlyList<PreferencePair> some) => new(some, [.. Measured([.. PreferencePair.AnswersOf(some)]).Select(tokens => tokens.Sum())]);
 
         IReadOnlyList<float[]> Measured(IReadOnlyList<TrainingExample> rows) =>
-            reference.LogProbabilitiesOf(rows, 2 * (request.Options.MicroBatchSize ?? request.Options.BatchSize), say, cancellation);
+            reference.LogProbabilitiesOf(rows, 2 * (request.Options.MicroBatchSize ?? request.Options.BatchSize), say, working, cancellation);
     }
 
     private static PreferenceRequest FittedTo(long hiddenSize, PreferenceRequest request) => request with
@@ -84,14 +86,24 @@ public static class PreferenceFineTuning
         Before = request.Before is { FitLearningRate: true } stage ? stage with { Options = stage.Options.ForWidth(hiddenSize), FitLearningRate = false } : request.Before,
     };
 
+    /// <summary>Adapters that cannot be used are refused before the model makes up conversations for minutes.</summary>
+    private static void RequireUsable(FrozenModel model, PreferenceRequest request)
+    {
+        AdapterStart.Of(model, request);
+        if (request.Reference is string reference)
+        {
+            model.LoadAdapter(reference, request.AnyBase);
+        }
+    }
+
     /// <summary>The rows to keep; of the model's own conversations those that do not ask what the preferences are about.</summary>
-    private static ConversationDataSet? ReadKept(PreferenceRequest request, FrozenModel model, string modelHash, PreferenceDataSet data, Action<string>? say, CancellationToken cancellation)
+    private static ConversationDataSet? ReadKept(PreferenceRequest request, FrozenModel model, string modelHash, PreferenceDataSet data, Action<string>? say, Action<WorkProgress>? working, CancellationToken cancellation)
     {
         if (request.Keep is not null)
         {
             return ConversationDataSet.Read(request.Keep, new DataReadingOptions { PromptStyle = request.PromptStyle });
         }
-        string? own = request.OwnConversations == 0 ? null : OwnConversations.FileFor(model.Folder, modelHash, request.OwnConversations, say, cancellation);
+        string? own = request.OwnConversations == 0 ? null : OwnConversations.FileFor(model.Folder, modelHash, request.OwnConversations, say, working, cancellation);
         HashSet<string> asked = [.. data.Rows.Select(row => row.Chosen).OfType<ConversationRow>().Select(row => row.Turns[row.PromptTurns - 1].Content)];
         return own is null ? null : ConversationDataSet.Read(own).Where(row => row is ConversationRow conversation && !asked.Contains(conversation.Turns[0].Content));
     }

@@ -28,8 +28,9 @@ internal sealed class ReferenceModel : IDisposable
     /// <param name="rows">The rows.</param>
     /// <param name="batchSize">Rows computed at once.</param>
     /// <param name="say">Is told where the numbers came from.</param>
+    /// <param name="working">Is told how many are computed.</param>
     /// <param name="cancellation">Stops the computation.</param>
-    public IReadOnlyList<float[]> LogProbabilitiesOf(IReadOnlyList<TrainingExample> rows, int batchSize, Action<string>? say, CancellationToken cancellation)
+    public IReadOnlyList<float[]> LogProbabilitiesOf(IReadOnlyList<TrainingExample> rows, int batchSize, Action<string>? say, Action<WorkProgress>? working, CancellationToken cancellation)
     {
         ReferenceCache cache = new(_modelHash, _hash, rows);
         if (cache.Read() is { } kept)
@@ -39,7 +40,8 @@ internal sealed class ReferenceModel : IDisposable
         }
         say?.Invoke($"reference: {Name}; computing the log-probabilities of {rows.Count} answers once");
         _engine ??= _model.OpenForEvaluation(_adapter);
-        IReadOnlyList<float[]> computed = SequenceLogProbabilities.OfTokens(_engine, rows, _adapter.Parameters, batchSize, cancellationToken: cancellation);
+        WorkCounter counter = new("answers measured", rows.Count, working);
+        IReadOnlyList<float[]> computed = SequenceLogProbabilities.OfTokens(_engine, rows, _adapter.Parameters, batchSize, measured: counter.Made, cancellationToken: cancellation);
         cache.Write(computed);
         return computed;
     }

@@ -33,7 +33,7 @@ public sealed class PreferenceEvaluation(ReferencedPairs pairs, TrainingOptions 
 
     private double KeptLoss(KeptRows rows, IGradientEngine engine, AdapterParameters parameters, CancellationToken cancellationToken)
     {
-        IReadOnlyList<float[]> now = SequenceLogProbabilities.OfTokens(engine, rows.Rows, parameters, 2 * (options.MicroBatchSize ?? options.BatchSize), options.PaddingId, cancellationToken);
+        IReadOnlyList<float[]> now = SequenceLogProbabilities.OfTokens(engine, rows.Rows, parameters, 2 * (options.MicroBatchSize ?? options.BatchSize), options.PaddingId, cancellationToken: cancellationToken);
         return now.Zip(rows.LogProbabilities).Sum(row => row.First.Zip(row.Second).Sum(token => Math.Pow(token.First - token.Second, 2))) / (2 * rows.TargetCount);
     }
 }
