@@ -51,6 +51,7 @@ public static class TrainingGraph
         OpsetLowering.Apply(model, Opset);
         model.RequireOpset(Domains.Microsoft, 1);
         PrecisionLowering.Apply(model.Graph);
+        TokenInputLowering.Apply(model.Graph);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         ArgumentOutOfRangeException.ThrowIfNegative(startLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(startLayer, sites.Count);

@@ -76,6 +76,25 @@ public sealed class LoweringRuleTests
         """;
 
     [TestMethod]
+    public void TokensOf32Bits_ComeInAs64() => RuleTest.Rewrites("""
+        <ir_version: 10, opset_import: ["" : 21]>
+        decoder (int32[b, s] input_ids, int32[b, s] attention_mask) => (float[b, s, 8] logits, int32[b, s] visible) <float[9, 8] table = ["location": "table"]>
+        {
+            logits = Gather (table, input_ids)
+            visible = Neg (attention_mask)
+        }
+        """, model => TokenInputLowering.Apply(model.Graph), """
+        <ir_version: 10, opset_import: ["" : 21]>
+        decoder (int64[b, s] input_ids, int64[b, s] attention_mask) => (float[b, s, 8] logits, int32[b, s] visible) <float[9, 8] table = ["location": "table"]>
+        {
+            ids = Cast <to = 6> (input_ids)
+            logits = Gather (table, ids)
+            mask = Cast <to = 6> (attention_mask)
+            visible = Neg (mask)
+        }
+        """);
+
+    [TestMethod]
     public void GroupQueryAttention_BecomesSoftmaxOverTheSequence() => RuleTest.Rewrites(GroupQueryAttention, LowerDecoder, GroupQueryAttentionLowered);
 
     // Of a window of 16, a query at i sees keys later than i - 16.
