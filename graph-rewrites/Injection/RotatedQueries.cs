@@ -12,6 +12,15 @@ internal sealed class RotatedQueries(OnnxGraph graph)
 {
     private readonly Dictionary<Value, Value> _positions = [];
 
+    /// <summary>
+    /// Whether the queries come with the scale of scores: in float16, where the first operator that reads them must be one that ONNX Runtime's CPU computes in float32, or the operator
+    /// before them is computed in float16 on their account, and the base model's last bits change.
+    /// </summary>
+    public static bool AreScaled(AttentionSite site) => site.ElementType == DataType.Float16;
+
+    /// <summary>What scores are multiplied by.</summary>
+    public static Value Scale(OpEmitter emit, AttentionSite site) => emit.Scalar(site.Scale / site.QueryOperand!.Factor, site.ElementType);
+
     /// <summary>Emits the queries of a layer.</summary>
     /// <exception cref="ModelRefusedException">The queries cannot be reached from outside the attention node.</exception>
     public Value Of(OpEmitter emit, AttentionSite site)
@@ -26,12 +35,14 @@ internal sealed class RotatedQueries(OnnxGraph graph)
         if (operand.Layout == HeadLayout.HeadMajor)
         {
             // A core with heads apart neither normalises nor rotates, and adds no bias.
-            return emit.Reshape(operand.Value, 0, groups, -1, size);
+            return emit.Reshape(Scaled(emit, operand.Value, site), 0, groups, -1, size);
         }
-        Value rotated = Rotate(emit, Normalize(emit, InSequence(emit, operand, site), site), site);
+        Value rotated = Scaled(emit, Rotate(emit, Normalize(emit, InSequence(emit, operand, site), site), site), site);
         Value byHead = emit.Transpose(emit.Reshape(rotated, 0, 0, groups, shared, size), 0, 2, 3, 1, 4);
         return emit.Reshape(byHead, 0, 0, -1, size);
     }
+
+    private static Value Scaled(OpEmitter emit, Value query, AttentionSite site) => AreScaled(site) ? emit.Mul(query, Scale(emit, site)) : query;
 
     /// <summary>[b, s, H * head size], out of a packed value and with the bias that the core adds.</summary>
     private static Value InSequence(OpEmitter emit, QueryOperand operand, AttentionSite site)

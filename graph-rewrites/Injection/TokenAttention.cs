@@ -21,8 +21,11 @@ internal static class TokenAttention
     public static void Attach(OpEmitter emit, AttentionSite site, RotatedQueries queries, Value keys, Value values, Value gate)
     {
         (long groups, long shared) = (site.KeyValueHeads, site.QueryHeads / site.KeyValueHeads);
-        Value q = queries.Of(emit, site);
-        Value scores = emit.Mul(emit.MatMul(q, emit.Transpose(keys, 0, 1, 3, 2)), emit.Scalar(site.Scale / site.QueryOperand!.Factor, site.ElementType));
+        Value scores = emit.MatMul(queries.Of(emit, site), emit.Transpose(keys, 0, 1, 3, 2));
+        if (!RotatedQueries.AreScaled(site))
+        {
+            scores = emit.Mul(scores, RotatedQueries.Scale(emit, site));
+        }
         Value probabilities = emit.Op("Softmax", [SoftCap.Apply(emit, scores, site)], NodeAttributes.Of("axis", -1L));
         // [b, G, r * s, head size] -> [b, G, r, s, head size]
         Value mixed = emit.Reshape(emit.MatMul(probabilities, values), 0, groups, shared, -1, site.HeadSize);

@@ -61,8 +61,7 @@ public sealed class InjectionRuleTests
         """);
 
     // q [b, s, 8] -> [b, G = 1, r = 2, s, 4] -> [b, 1, 2 s, 4]; keys and values [b, 1, n, 4] of the layer; scores [b, 1, 2 s, n].
-    [TestMethod]
-    public void ManyToken_AttendsToFoldedKeysAndValuesBesideTheCore() => RuleTest.Rewrites(Decoders.Separate, Inject(SlotLayout.ManyToken), """
+    private const string SeparateWithManyToken = """
         decoder (float[b, s, 8] x, float[b, 1, past, 4] past_key, float[b, 1, past, 4] past_value, int32[b] lengths, int32 total,
                  float[aligner_batch, 1, 1, aligner_tokens, 4] "aligner.key", float[aligner_batch, 1, 1, aligner_tokens, 4] "aligner.value", float[aligner_batch, 1, 2] "aligner.gate")
             => (float[b, s, 8] y, float[b, 1, all, 4] present_key, float[b, 1, all, 4] present_value)
@@ -94,7 +93,17 @@ public sealed class InjectionRuleTests
             o = MatMul (sum, wo)
             y = Add (x, o)
         }
-        """);
+        """;
+
+    [TestMethod]
+    public void ManyToken_AttendsToFoldedKeysAndValuesBesideTheCore() => RuleTest.Rewrites(Decoders.Separate, Inject(SlotLayout.ManyToken), SeparateWithManyToken);
+
+    // 32768 is -0 and 13312 is 0.25 in float16.
+    [TestMethod]
+    public void ManyToken_InFloat16_ScalesTheQueriesFirst() => RuleTest.Rewrites(Decoders.Separate.With("float[", "float16["), Inject(SlotLayout.ManyToken), SeparateWithManyToken
+        .With("float[", "float16[").With("{-0, -0}", "{32768, 32768}").With("float scale = {0.25}", "float16 scale = {13312}")
+        .With("Reshape (q, heads_of_group)", "Reshape (scaled, heads_of_group)").With("q5 = ", "scaled = Mul (q, scale) q5 = ")
+        .With("scores = Mul (products, scale)", "").With("Softmax (scores)", "Softmax (products)"));
 
     // Scores beside a column of sinks (GPT-OSS): the layer's softmax keeps its column, the tokens' own softmax has none.
     [TestMethod]

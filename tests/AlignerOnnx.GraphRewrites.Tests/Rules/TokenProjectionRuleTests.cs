@@ -128,14 +128,14 @@ public sealed class TokenProjectionRuleTests
         return refusal;
     }
 
-    /// <summary>Asserts that slots add softmax(0.25 q keys^T) values, times the gate of each head, to what attention gives, with these keys and values [n, 8] of the tokens.</summary>
+    /// <summary>Asserts that slots add softmax(0.25 q keys^T) values, times the gate of each head, to what attention gives, with these keys and values [n, 8] of the tokens; in float16 the queries are scaled.</summary>
     private static void Rewrites(string before, string keys, string values, string type = "float", string zero = "-0", string scale = "0.25") => RuleTest.Rewrites(before, Inject(SlotLayout.Portable), before
         .With("int32 total)", $"int32 total, {type}[aligner_tokens, 8] \"aligner.tokens\", {type}[1, 4] \"aligner.gates\")")
         .With($"{type}[8, 16] wq", $$"""
             {{type}}[1, 8] "aligner.tokens" = {{{string.Join(", ", Enumerable.Repeat(zero, 8))}}}, {{type}}[1, 4] "aligner.gates" = {{{string.Join(", ", Enumerable.Repeat(zero, 4))}}}, {{type}} scale = {{{scale}}}, {{type}}[8, 16] wq
             """)
         .With("o = MatMul (a, wo)", $$"""
-            apart = Reshape (q, {0, 0, 2, 2, 4})
+            {{(type == "float16" ? "scaled = Mul (q, scale) apart = Reshape (scaled, {0, 0, 2, 2, 4})" : "apart = Reshape (q, {0, 0, 2, 2, 4})")}}
             heads_first = Transpose <perm = [0, 2, 3, 1, 4]> (apart)
             queries = Reshape (heads_first, {0, 0, -1, 4})
             {{keys}}
@@ -143,8 +143,7 @@ public sealed class TokenProjectionRuleTests
             keys_by_head = Transpose <perm = [0, 2, 1, 3]> (key_heads)
             keys_t = Transpose <perm = [0, 1, 3, 2]> (keys_by_head)
             products = MatMul (queries, keys_t)
-            scores = Mul (products, scale)
-            probabilities = Softmax (scores)
+            {{(type == "float16" ? "probabilities = Softmax (products)" : "scores = Mul (products, scale) probabilities = Softmax (scores)")}}
             {{values}}
             value_heads = Reshape (values, {1, -1, 2, 4})
             values_by_head = Transpose <perm = [0, 2, 1, 3]> (value_heads)
