@@ -27,6 +27,6 @@ public sealed record Architecture(int HiddenSize, int Layers, int QueryHeads, in
         int other = Array.FindIndex(each, architecture => architecture != each[0]);
         return other < 0
             ? each[0]
-            : throw new ModelRefusedException("The layers of the model differ", $"{file}, layer {other}", each[other].ToString(), each[0].ToString(), "name the layers to adapt, or another model");
+            : throw new ModelRefusedException("The layers of the model differ", $"{file}, layer {other}", each[other].ToString(), each[0].ToString(), "name a model whose layers have the same sizes");
     }
 }
