@@ -14,7 +14,9 @@ public sealed class DecoderSession : IDisposable
     private const int RoomOfSlidingCache = 256;
 
     private readonly InferenceSession _session;
-    private readonly RunOptions _run = new();
+    // What fails is thrown; ONNX Runtime need not write it on the terminal too.
+    private readonly RunOptions _run = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+    private readonly string? _path;
     private readonly (string Input, string Output)[] _cache;
     private readonly AttentionSite _site;
     private readonly int _room;
@@ -29,6 +31,8 @@ public sealed class DecoderSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         _watched = watched ?? [];
+        _path = model.Path;
+        RequireLogits(model);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(model)).RequireSites();
         _site = sites[0];
         _cache = [.. sites.SelectMany(site => new[] { (Past: site.Cache.PastKey, Present: site.Cache.PresentKey), (Past: site.Cache.PastValue, Present: site.Cache.PresentValue) })
@@ -65,6 +69,7 @@ public sealed class DecoderSession : IDisposable
     /// <param name="batch">b.</param>
     /// <param name="past">The step before; null at the start.</param>
     /// <param name="slots">An adapter's values; null for the defaults.</param>
+    /// <exception cref="ModelRefusedException">ONNX Runtime cannot run the model, or not with so many rows.</exception>
     public Step Run(long[] ids, int batch, Step? past = null, SlotValues? slots = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -86,10 +91,21 @@ public sealed class DecoderSession : IDisposable
             names.Add(name);
             values.Add(value);
         }
-        IReadOnlyCollection<OrtValue> results = _session.Run(_run, names, values, [Logits, .. _watched, .. _cache.Select(pair => pair.Output)]);
-        foreach (OrtValue value in temporary)
+        IReadOnlyCollection<OrtValue> results;
+        try
         {
-            value.Dispose();
+            results = _session.Run(_run, names, values, [Logits, .. _watched, .. _cache.Select(pair => pair.Output)]);
+        }
+        catch (OnnxRuntimeException error)
+        {
+            throw CannotRun(_path, error);
+        }
+        finally
+        {
+            foreach (OrtValue value in temporary)
+            {
+                value.Dispose();
+            }
         }
         using OrtValue logits = results.First();
         float[][] watched = [.. results.Skip(1).Take(_watched.Count).Select(SinglesOnce)];
@@ -112,7 +128,7 @@ public sealed class DecoderSession : IDisposable
         options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
         if (floatActivations)
         {
-            options.AddSessionConfigEntry("session.qdq_matmulnbits_accuracy_level", "1");
+            options.AddSessionConfigEntry(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
         }
         try
         {
@@ -120,7 +136,18 @@ public sealed class DecoderSession : IDisposable
         }
         catch (OnnxRuntimeException error)
         {
-            throw new ModelRefusedException("ONNX Runtime cannot run the model", model.Path, error.Message, "a model for the cpu", "check the model with the exporter's own tools", error);
+            throw CannotRun(model.Path, error);
+        }
+    }
+
+    private static ModelRefusedException CannotRun(string? path, OnnxRuntimeException error) =>
+        new("ONNX Runtime cannot run the model", path, error.Message, "a model for the cpu", "check the model with the exporter's own tools", error);
+
+    private static void RequireLogits(OnnxModel model)
+    {
+        if (model.Graph.Find(Logits) is not { IsGraphOutput: true })
+        {
+            throw new ModelRefusedException("The model gives no logits", model.Path, $"outputs {string.Join(", ", model.Graph.Outputs)}", $"an output '{Logits}'", "export the model with its output head");
         }
     }
 

@@ -28,6 +28,7 @@ internal static class TrainedForm
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(original.Path!))!);
+        options.AddSessionConfigEntry(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
         using InferenceSession session = new(graph.ToBytes(), options);
         using RunOptions run = new();
         using OrtValue idValue = OrtValue.CreateTensorValueFromMemory(ids, [rows, length]);

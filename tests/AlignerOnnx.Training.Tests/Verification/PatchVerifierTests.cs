@@ -65,13 +65,49 @@ public sealed class PatchVerifierTests
         Assert.IsFalse(found.Passed);
     }
 
+    /// <summary>What other exporters do otherwise: weights behind DequantizeLinear, token ids of 32 bits, angles of one row alone.</summary>
+    [TestMethod]
+    [DataRow("builder-0.18/llama3-int4-qdq-cpu", SlotLayout.OneToken)]
+    [DataRow("builder-0.18/llama3-int4-qdq-cpu", SlotLayout.ManyToken)]
+    [DataRow("genai_tiny-qwen35-cuda", SlotLayout.OneToken)]
+    [DataRow("genai_tiny-qwen35-cuda", SlotLayout.Prefix)]
+    [DataRow("other-exporters/dyn23-ref-llama3-gqa-rope-sdpa", SlotLayout.Portable)]
+    [DataRow("other-exporters/dyn23-ref-llama3-gqa-rope-sdpa", SlotLayout.Prefix)]
+    public void Verify_OfOtherExports_Passes(string export, SlotLayout layout)
+    {
+        PatchVerification found = new PatchVerifier(Patch(layout, Export(export)), against: null, Seed).Verify([]);
+        Assert.IsTrue(found.BitwiseEqual);
+        Assert.IsTrue(found.Passed, $"{found.MaxDifference} at {found.Where}");
+        Assert.IsGreaterThan(found.Tolerance, found.Adapters.Min(each => each.Effect));
+        Assert.AreEqual(layout != SlotLayout.Prefix, found.Adapters.Any(each => each.Against == "the form that is trained"));
+    }
+
+    [TestMethod]
+    [DataRow("builder-0.18/qwen3-fp16-cuda", "ONNX Runtime cannot run the model", DisplayName = "an operator input that the CPU does not compute")]
+    [DataRow("llama_export/llama_export_dynamic.onnx", "The model gives no logits", DisplayName = "no output head")]
+    public void Verify_OfWhatCannotRun_IsRefused(string export, string reason)
+    {
+        string patched = Patch(SlotLayout.OneToken, Export(export));
+        Assert.AreEqual(reason, Assert.ThrowsExactly<ModelRefusedException>(() => new PatchVerifier(patched, against: null, Seed).Verify([])).What);
+    }
+
+    [TestMethod]
+    public void Verify_AgainstAnotherModel_IsRefused()
+    {
+        string patched = Patch(SlotLayout.OneToken);
+        Assert.AreEqual("The patched model was made from another base model",
+            Assert.ThrowsExactly<ModelRefusedException>(() => new PatchVerifier(patched, Export("reference-models/ref-qwen2"), Seed)).What);
+    }
+
     [TestMethod]
     public void Verify_OfUnpatchedModel_IsRefused() => Assert.ThrowsExactly<ModelRefusedException>(() => new PatchVerifier(Material.Pocket(), against: null, Seed));
 
-    private string Patch(SlotLayout layout)
+    private static string Export(string name) => Material.Shared(["exports", .. name.Split('/')]);
+
+    private string Patch(SlotLayout layout, string? model = null)
     {
         string patched = Path.Combine(_root, "patched");
-        ModelPatcher.Patch(Material.Pocket(), patched, WeightCopy.Copy, layout);
+        ModelPatcher.Patch(model ?? Material.Pocket(), patched, WeightCopy.Copy, layout);
         return patched;
     }
 
