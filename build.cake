@@ -1,4 +1,5 @@
 // The build: `dotnet tool restore && dotnet cake [--target=Build|Test|KillTest|FuzzRequests|FuzzModels|Load|Soak|LargeModels|Mutation|Demo|Pack] [--configuration=Release]`.
+#nullable enable
 using System.Collections.Concurrent;
 using System.Xml.Linq;
 
