@@ -2,7 +2,6 @@ using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
 using AlignerOnnx.TestMaterial;
-using Microsoft.ML.OnnxRuntime;
 using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Adapters.Tests.Layouts;
@@ -12,6 +11,9 @@ namespace AlignerOnnx.Adapters.Tests.Layouts;
 public sealed class NeutralDefaultTests
 {
     private const int Length = 6;
+
+    // Its rotary embedding has the positions of one row.
+    private const string OneRowAtATime = "dyn23-ref-llama3-gqa-rope-sdpa";
 
     /// <summary>Left out: Qwen3 for CUDA (its operator inputs are not for the CPU), exports without weights, models without attention and GPT-2.</summary>
     private static readonly string[] Exports =
@@ -55,7 +57,10 @@ public sealed class NeutralDefaultTests
         // The CPU computes float16 in float32 and stores weights converted where they have one reader alone; converted at each step, they are multiplied in another order, which changes the last bit.
         bool bitwise = sites[0].ElementType != DataType.Float16 || layout != SlotLayout.Portable;
         RequireEqual(original, patched, rows: 1, bitwise);
-        RequireEqual(original, patched, rows: 3, bitwise);
+        if (!folder.EndsWith(OneRowAtATime, StringComparison.Ordinal))
+        {
+            RequireEqual(original, patched, rows: 3, bitwise);
+        }
     }
 
     [TestMethod]
@@ -75,16 +80,7 @@ public sealed class NeutralDefaultTests
     private static void RequireEqual(DecoderRunner original, DecoderRunner patched, int rows, bool bitwise)
     {
         long[] ids = [.. Enumerable.Range(0, rows * Length).Select(i => 3L + (i * 7 % 11))];
-        DecoderRunner.Step expected;
-        try
-        {
-            expected = original.Run(ids, rows);
-        }
-        catch (OnnxRuntimeException) when (rows > 1)
-        {
-            // An export for one row only.
-            return;
-        }
+        DecoderRunner.Step expected = original.Run(ids, rows);
         DecoderRunner.Step found = patched.Run(ids, rows);
         RequireEqual(expected, found, $"{rows} rows, prompt", bitwise);
         for (int step = 0; step < 2 && expected.Cache.Count > 0; step++)
