@@ -31,6 +31,7 @@ internal static class DecoderLowering
         SequenceFacts sequence = new(graph, leading?.InputIds ?? RequireInput(model, InputIds), leading?.AttentionMask ?? RequireInput(model, AttentionMask), leading?.Count ?? 0);
         LoweredSite[] lowered = [.. sites.Select(site => IsDecomposed(site) ? DecomposedAttentionLowering.Lower(graph, site) : FusedAttentionLowering.Lower(graph, site, sequence))];
         CacheLowering.Apply(graph, RequireInput(model, InputIds), sequence);
+        RotaryLowering.Apply(graph, RequireInput(model, InputIds));
         NormalizationLowering.Apply(graph);
         ActivationLowering.Apply(graph);
         PrunedHeadLowering.Apply(graph);

@@ -74,7 +74,7 @@ public sealed class FiniteDifferenceTests
         Closeness.AssertClose(Run(fast, p, gates, tokens, startLayer)["aligner.tokens_gradient"], Run(slow, p, gates, tokens, startLayer)["aligner.tokens_gradient"], 1e-6, "tokens");
     }
 
-    /// <summary>Exports without golden gradients: weights quantised otherwise, float16, other attention operators.</summary>
+    /// <summary>Exports without golden gradients: weights quantised otherwise, float16, other attention operators, int32 inputs.</summary>
     [TestMethod]
     [DataRow("builder-0.18/llama3-int4-qdq-cpu", 64, 4, 4)]
     [DataRow("builder-0.18/llama3-int8-cpu", 64, 4, 4)]
@@ -84,10 +84,14 @@ public sealed class FiniteDifferenceTests
     [DataRow("builder-0.18/llama3-fp16-dml", 64, 4, 4)]
     [DataRow("builder-0.18/qwen3-fp16-cuda", 64, 4, 4)]
     [DataRow("genai_tiny-random-Llama-fp16", 16, 1, 2)]
+    [DataRow("genai_tiny-qwen35-cuda", 64, 4, 2)]
+    [DataRow("other-exporters/dyn23-ref-llama3-gqa-rope-sdpa", 64, 4, 4)]
     [DataRow("builder-0.18/llama3-int8-cpu", 64, 4, 4, AttentionReading.Concat)]
     [DataRow("builder-0.18/phi3-int4-cpu", 64, 4, 4, AttentionReading.Concat)]
     [DataRow("builder-0.18/llama3-fp16-dml", 64, 4, 4, AttentionReading.Concat)]
     [DataRow("builder-0.18/qwen3-fp16-cuda", 64, 4, 4, AttentionReading.Concat)]
+    [DataRow("genai_tiny-qwen35-cuda", 64, 4, 2, AttentionReading.Concat)]
+    [DataRow("other-exporters/dyn23-ref-llama3-gqa-rope-sdpa", 64, 4, 4, AttentionReading.Concat)]
     [DataRow("reference-models/ref-phi3", 64, 4, 4, AttentionReading.Concat)]
     [DataRow("reference-models/ref-mistral-sw8", 64, 4, 4, AttentionReading.Concat)]
     [DataRow("reference-models/ref-gemma2", 64, 4, 4, AttentionReading.Concat)]

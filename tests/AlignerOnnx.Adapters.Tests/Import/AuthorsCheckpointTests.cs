@@ -43,11 +43,14 @@ public sealed class AuthorsCheckpointTests
     [TestMethod]
     public void Read_OfTheFileThatIsNoCheckpoint_IsRefused()
     {
-        AdapterRefusedException refusal = Assert.ThrowsExactly<AdapterRefusedException>(() => Read("not-a-checkpoint-llama2-7b-alpaca-10tokens"));
+        string file = PathOf("not-a-checkpoint-llama2-7b-alpaca-10tokens");
+        AdapterRefusedException refusal = Assert.ThrowsExactly<AdapterRefusedException>(() => ForeignCheckpoint.Read(file, model: null));
         Assert.Contains("not a checkpoint", refusal.What);
     }
 
-    private static Adapter Read(string name) => ForeignCheckpoint.Read(Material.Shared("aligner-checkpoints", $"{name}.pth"), model: null);
+    private static Adapter Read(string name) => ForeignCheckpoint.Read(PathOf(name), model: null);
+
+    private static string PathOf(string name) => Material.Shared("aligner-checkpoints", $"{name}.pth");
 
     private static int Differences(ReadOnlyMemory<float> one, ReadOnlyMemory<float> two) => one.ToArray().Zip(two.ToArray()).Count(pair => BitConverter.SingleToInt32Bits(pair.First) != BitConverter.SingleToInt32Bits(pair.Second));
 }

@@ -11,7 +11,7 @@ public sealed class GoldenGradientTests
     /// <summary>The weights of reference models as other exporters and targets write them.</summary>
     private static readonly (string Export, string Model)[] OtherExports =
     [
-        ("other-exporters/dyn18-ref-llama3-gqa-rope-eager", "ref-llama3-gqa-rope"),
+        ("other-exporters/dyn18-ref-llama3-gqa-rope-eager", "ref-llama3-gqa-rope"), ("other-exporters/dyn23-ref-llama3-gqa-rope-sdpa", "ref-llama3-gqa-rope"),
         ("other-exporters/optimum-ref-llama3-gqa-rope", "ref-llama3-gqa-rope"), ("other-exporters/old083-ref-llama2-mha-fp32-cpu", "ref-llama2-mha"),
         ("builder-0.18/llama3-hidden-fp32", "ref-llama3-gqa-rope"),
     ];

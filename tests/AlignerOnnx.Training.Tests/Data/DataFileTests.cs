@@ -146,12 +146,18 @@ public sealed class DataFileTests
     [TestMethod]
     [DataRow("hh_rlhf_harmless_test.jsonl.gz")]
     [DataRow("lf_dpo_en_demo.json")]
-    public void Read_PreferenceData_IsRefusedWithTheWayToTrainIt(string name) =>
-        Assert.Contains("train dpo", Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(Material.Shared("data", name))).Remedy!);
+    public void Read_PreferenceData_IsRefusedWithTheWayToTrainIt(string name)
+    {
+        string file = Material.Shared("data", name);
+        Assert.Contains("train dpo", Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(file)).Remedy!);
+    }
 
     [TestMethod]
     [DataRow("mt_bench_80.jsonl")]
     [DataRow("tinyshakespeare.txt")]
-    public void Read_NoTrainingData_IsRefused(string name) =>
-        Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(Material.Shared("data", name)));
+    public void Read_NoTrainingData_IsRefused(string name)
+    {
+        string file = Material.Shared("data", name);
+        Assert.ThrowsExactly<DataRefusedException>(() => ConversationDataSet.Read(file));
+    }
 }
