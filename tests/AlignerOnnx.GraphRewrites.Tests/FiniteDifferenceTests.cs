@@ -115,6 +115,19 @@ public sealed class FiniteDifferenceTests
         }
     }
 
+    /// <summary>ONNX Runtime Training knows no operator that came after opset 21.</summary>
+    [TestMethod]
+    [DataRow("other-exporters/dyn23-ref-llama3-gqa-rope-sdpa")]
+    [DataRow("other-exporters/dyn18-ref-llama3-gqa-rope-eager")]
+    public void ForTheTrainingRuntime_NoOperatorIsNewerThanTheOpset(string export)
+    {
+        OnnxModel model = TrainingGraph.Build(
+            ModelLoader.Load(Material.Shared(["exports", .. export.Split('/')])), TrainingGraphKind.Gradient, startLayer: 0, tokens: 1, new TrainingGraphOptions { Runtime = TrainingRuntime.OnnxRuntimeTraining });
+        string[] newer = ["Attention", "RotaryEmbedding", "RMSNormalization", "Swish", "TensorScatter"];
+        Assert.IsEmpty(model.Graph.Nodes.Where(node => node.Domain == Domains.Standard && newer.Contains(node.OpType)));
+        Assert.AreEqual(21, model.Opset());
+    }
+
     [TestMethod]
     [DataRow("model-fp32", 2, 0)]
     [DataRow("model-int4", 1, 2)]
