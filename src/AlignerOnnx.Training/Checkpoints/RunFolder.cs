@@ -81,11 +81,15 @@ public sealed class RunFolder : IDisposable
     /// <exception cref="IOException">It cannot be written; the newest checkpoint stays.</exception>
     public void WriteCheckpoint(Checkpoint checkpoint) => CheckpointFile.Write(File(Latest), checkpoint, File(Previous));
 
-    /// <summary>Removes the checkpoints, once the adapter is saved.</summary>
+    /// <summary>Removes the checkpoints, once the adapter is saved, and what a kill left of one that was being written.</summary>
     public void RemoveCheckpoints()
     {
         System.IO.File.Delete(File(Latest));
         System.IO.File.Delete(File(Previous));
+        foreach (string unfinished in Directory.GetFiles(Path, $"{Latest}.*.tmp"))
+        {
+            System.IO.File.Delete(unfinished);
+        }
     }
 
     /// <inheritdoc/>

@@ -53,6 +53,20 @@ public sealed class CheckpointFileTests : IDisposable
     }
 
     [TestMethod]
+    public void RemoveCheckpoints_TakesWhatAKillLeftHalfWritten()
+    {
+        using (RunFolder run = RunFolder.Open(_folder))
+        {
+            run.WriteCheckpoint(Sample(1));
+            run.WriteCheckpoint(Sample(2));
+            File.WriteAllText(run.File("checkpoint.safetensors.0123.tmp"), "half");
+            File.WriteAllText(run.File("metrics.jsonl"), "");
+            run.RemoveCheckpoints();
+        }
+        Assert.AreEqual("metrics.jsonl", System.IO.Path.GetFileName(Directory.GetFiles(_folder).Single()));
+    }
+
+    [TestMethod]
     public void Read_AnyByteOfTheArraysChanged_IsRefused()
     {
         CheckpointFile.Write(Path, Sample(4));
