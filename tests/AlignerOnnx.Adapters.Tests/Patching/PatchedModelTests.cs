@@ -76,12 +76,12 @@ public sealed class PatchedModelTests
     [TestMethod]
     public void Patch_OfGpt2_IsRefusedWithTheReasonAndLeavesNothing()
     {
+        string model = Material.Shared("exports", "genai_tiny-random-gpt2-fp32", "past.onnx");
         string root = Material.NewTemporaryFolder();
         try
         {
             string destination = Path.Combine(root, "patched");
-            ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(
-                () => ModelPatcher.Patch(Material.Shared("exports", "genai_tiny-random-gpt2-fp32", "past.onnx"), destination));
+            ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => ModelPatcher.Patch(model, destination));
             Assert.IsNotNull(refusal.Remedy);
             Assert.IsEmpty(Directory.GetFileSystemEntries(root));
         }
