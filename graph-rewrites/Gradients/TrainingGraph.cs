@@ -50,7 +50,6 @@ public static class TrainingGraph
         OnnxModel model = baseModel.Clone();
         OpsetLowering.Apply(model, Opset);
         model.RequireOpset(Domains.Microsoft, 1);
-        IntegerLowering.Apply(model.Graph);
         PrecisionLowering.Apply(model.Graph);
         TokenInputLowering.Apply(model.Graph);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();

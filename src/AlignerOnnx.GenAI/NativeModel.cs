@@ -29,7 +29,9 @@ internal sealed class NativeModel
         {
             Tokenizer?.Dispose();
             Model?.Dispose();
-            throw new ModelRefusedException("ONNX Runtime GenAI cannot load the model", folder, e.Message, inner: e);
+            string? remedy = e.Message.Contains("interface not available", StringComparison.Ordinal)
+                ? $"take the entry out of provider_options in {Path.Combine(folder, "genai_config.json")} to compute on the processor, or put GenAI's library for that device beside the program" : null;
+            throw new ModelRefusedException("ONNX Runtime GenAI cannot load the model", folder, e.Message, remedy: remedy, inner: e);
         }
     }
 

@@ -34,6 +34,13 @@ public sealed class RefusalTests
     }
 
     [TestMethod]
+    public void Load_ModelForADeviceWithoutItsLibrary_SaysWhatToDo()
+    {
+        ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => new ChatModel(Material.Shared("exports", "builder-0.18", "llama3-fp16-cuda")));
+        StringAssert.Contains(refusal.Remedy, "provider_options");
+    }
+
+    [TestMethod]
     public void Load_DecoderIsNotOnnx_IsRefused()
     {
         CopyPocket();

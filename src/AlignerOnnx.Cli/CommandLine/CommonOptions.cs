@@ -128,6 +128,18 @@ internal static class CommonOptions
         return engine;
     }
 
+    public static Option<ComputeDevice> Device() => Choice("--device", "Where ONNX Runtime computes: the processor, or an NVIDIA GPU (builds with ONNX Runtime's GPU package).", ComputeDevice.Cpu);
+
+    /// <summary>ONNX Runtime Training computes on the processor here.</summary>
+    public static void RequirePlainEngine(CommandResult command, Option<ComputeDevice> device, Option<string> engine)
+    {
+        string cuda = ChoiceName(ComputeDevice.Cuda);
+        if (string.Equals(Typed(command, device), cuda, StringComparison.OrdinalIgnoreCase) && Typed(command, engine) == OrtTrainingEngine)
+        {
+            command.AddError($"{device.Name} {cuda} does not go with {engine.Name} {OrtTrainingEngine}, which computes on the processor.");
+        }
+    }
+
     public static Option<int> Seed() => Whole("--seed", "Seed of every random choice.", standard: 1, least: int.MinValue);
 
     public static Option<int> Tokens() =>

@@ -39,6 +39,7 @@ internal sealed class TrainingArguments
     private readonly Option<PromptStyle> _promptStyle = CommonOptions.PromptStyle();
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
     private readonly Option<string> _engine = CommonOptions.Engine();
+    private readonly Option<ComputeDevice> _device = CommonOptions.Device();
     private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
     private readonly Option<bool> _pack = new("--pack") { Description = "Let short rows of a micro-batch share a line: less work on padding, the same loss." };
     private readonly Option<int> _evaluateEvery = CommonOptions.Whole("--eval-every", "Steps between two measurements of the --eval rows; 0 takes a tenth of the steps.", standard: 0, least: 0);
@@ -72,13 +73,14 @@ internal sealed class TrainingArguments
         command.Validators.Add(parsed => CommonOptions.RequireEveryLayer(parsed, _attention, _startLayer));
         command.Validators.Add(RequireEvaluation);
         command.Validators.Add(RequireEngine);
+        command.Validators.Add(parsed => CommonOptions.RequirePlainEngine(parsed, _device, _engine));
         command.Arguments.Add(_model);
         if (_recipes.Count > 0)
         {
             command.Options.Add(_recipe);
         }
         foreach (Option option in (Option[])[_data, _evaluation, _output, _tokens, _attention, _startLayer, _from, _anyBase, _steps, _batchSize, _microBatch, _learningRate, _learningRateMultiplier, _schedule, _warmUp, _clip, _weightDecay,
-            _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _ortTrainingLibrary])
+            _tokenScale, _seed, _order, _maximumLength, _lossOn, _promptStyle, _recompute, _pack, _evaluateEvery, _patience, _checkpointEvery, _resume, _engine, _device, _ortTrainingLibrary])
         {
             command.Options.Add(option);
         }
@@ -117,6 +119,7 @@ internal sealed class TrainingArguments
         CheckpointInterval = parsed.GetValue(_checkpointEvery),
         Resume = parsed.GetValue(_resume),
         OrtTraining = parsed.GetValue(_engine) == CommonOptions.OrtTrainingEngine ? new OrtTrainingOptions(AlignerTool.StartAgain, parsed.GetValue(_ortTrainingLibrary)) : null,
+        Device = parsed.GetValue(_device),
         Options = OptionsOf(parsed),
         FitLearningRate = _fitsLearningRate && parsed.GetResult(_learningRate) is null or { Implicit: true } && parsed.GetValue(_recipe) is null,
     };

@@ -19,16 +19,18 @@ internal sealed class BenchTrainingCommand : AlignerCommand
     private readonly Option<bool> _recompute = CommonOptions.Recompute();
     private readonly Option<bool> _float32 = new("--float32") { Description = "De-quantise the model's projections first, to compare with a model of float32." };
     private readonly Option<string> _engine = CommonOptions.Engine();
+    private readonly Option<ComputeDevice> _device = CommonOptions.Device();
     private readonly Option<string?> _ortTrainingLibrary = CommonOptions.OrtTrainingLibrary();
     private readonly Option<bool> _table = new("--table") { Description = "Measure all cases, each in a process of its own; ONNX Runtime Training too where --ort-training-library names it." };
 
     public BenchTrainingCommand() : base("training", "One training step (loss and gradients) against a forward pass over the same batch.")
     {
         Arguments.Add(_model);
-        foreach (Option option in (Option[])[_rounds, _rows, _length, _mixed, _pack, _tokens, _recompute, _float32, _engine, _ortTrainingLibrary, _table])
+        foreach (Option option in (Option[])[_rounds, _rows, _length, _mixed, _pack, _tokens, _recompute, _float32, _engine, _device, _ortTrainingLibrary, _table])
         {
             Options.Add(option);
         }
+        Validators.Add(parsed => CommonOptions.RequirePlainEngine(parsed, _device, _engine));
     }
 
     public override IReadOnlyList<string> Examples => ["aligner bench training models/pocket/model-int4 --rounds 3"];
@@ -49,6 +51,7 @@ internal sealed class BenchTrainingCommand : AlignerCommand
             Recompute = parsed.GetValue(_recompute),
             Float32 = parsed.GetValue(_float32),
             OrtTraining = parsed.GetValue(_engine) == CommonOptions.OrtTrainingEngine,
+            Device = parsed.GetValue(_device),
         };
         using OrtTrainingProcess? ortTraining = what.OrtTraining ? OrtTrainingProcess.Start(AlignerTool.StartAgain, OrtTrainingLibraryFile.Find(parsed.GetValue(_ortTrainingLibrary))) : null;
         TrainingStepResult result = TrainingStepBenchmark.Run(model, what, parsed.GetValue(_rounds), ortTraining, cancellation);

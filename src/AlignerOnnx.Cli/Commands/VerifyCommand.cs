@@ -12,6 +12,7 @@ internal sealed class VerifyCommand : AlignerCommand
     private readonly Option<string[]> _adapters = CommonOptions.Adapters();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _seed = CommonOptions.Seed();
+    private readonly Option<ComputeDevice> _device = CommonOptions.Device();
 
     public VerifyCommand() : base("verify", "Run a patched model beside its base: equal bit for bit without an adapter, equal to every other way to compute one.")
     {
@@ -20,6 +21,7 @@ internal sealed class VerifyCommand : AlignerCommand
         Options.Add(_adapters);
         Options.Add(_anyBase);
         Options.Add(_seed);
+        Options.Add(_device);
     }
 
     public override IReadOnlyList<string> Examples => ["aligner verify pocket-patched", "aligner verify pocket-patched --against models/pocket/model-int4 --adapter my-adapters/json"];
@@ -27,7 +29,7 @@ internal sealed class VerifyCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         (string, Adapter)[] adapters = [.. parsed.GetValue(_adapters)!.Select(folder => (folder, AdapterPackage.Load(folder)))];
-        PatchVerifier verifier = new(parsed.GetRequiredValue(_patched), parsed.GetValue(_against), (ulong)parsed.GetValue(_seed));
+        PatchVerifier verifier = new(parsed.GetRequiredValue(_patched), parsed.GetValue(_against), (ulong)parsed.GetValue(_seed), parsed.GetValue(_device));
         PatchVerification found = verifier.Verify(adapters, parsed.GetValue(_anyBase));
         output.Result(found, report => Show(output, report));
         return Task.FromResult(found.Passed ? ExitCodes.Done : ExitCodes.VerificationFailed);

@@ -47,6 +47,9 @@ public record FineTuningRequest
     /// <summary>Trains in a native ONNX Runtime built with training; null (the default) trains in plain ONNX Runtime.</summary>
     public OrtTrainingOptions? OrtTraining { get; init; }
 
+    /// <summary>Where plain ONNX Runtime trains. Default the processor.</summary>
+    public ComputeDevice Device { get; init; }
+
     /// <summary>What the adapter calls its base model; null writes <see cref="Model"/>.</summary>
     public string? ModelName { get; init; }
 
@@ -55,6 +58,9 @@ public record FineTuningRequest
 
     /// <summary>The recipe.</summary>
     public TrainingOptions Options { get; init; } = new();
+
+    /// <summary>What computes, for a checkpoint to compare: another engine or device rounds otherwise.</summary>
+    internal string EngineName => OrtTraining is not null ? "ort-training" : Device == ComputeDevice.Cuda ? "onnxruntime-cuda" : "onnxruntime";
 
     /// <summary>The options with a learning rate that fits a model of the hidden size, where <see cref="FitLearningRate"/> asks for it.</summary>
     internal TrainingOptions OptionsFor(long hiddenSize) => FitLearningRate ? Options.ForWidth(hiddenSize) : Options;

@@ -12,9 +12,11 @@ namespace AlignerOnnx.Serving;
 internal sealed class FrozenModel
 {
     private readonly OnnxModel _model;
+    private readonly ComputeDevice _device;
 
-    public FrozenModel(string path)
+    public FrozenModel(string path, ComputeDevice device = ComputeDevice.Cpu)
     {
+        _device = device;
         _model = ModelLoader.Load(path);
         Sites = RecognisedModel.Of(_model).RequireSites();
         Architecture = Architecture.Of(Sites, _model.Path!);
@@ -94,10 +96,10 @@ internal sealed class FrozenModel
 
     /// <summary>Opens plain ONNX Runtime.</summary>
     public OnnxRuntimeEngine OpenForTraining(AdapterStart start, bool recompute, PreferenceLossOptions? preference = null) =>
-        new(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, () => Graph(TrainingGraphKind.Evaluation, start));
+        new(Graph(TrainingGraphKind.Gradient, start, recompute, preference), Folder, () => Graph(TrainingGraphKind.Evaluation, start), EngineOptions);
 
     public OnnxRuntimeEngine OpenForEvaluation(AdapterStart start) =>
-        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder);
+        OnnxRuntimeEngine.ForEvaluation(Graph(TrainingGraphKind.Evaluation, start), Folder, EngineOptions);
 
     /// <summary>Reads an adapter that must be of this model.</summary>
     public Adapter LoadAdapter(string folder, bool anyBase)
@@ -107,9 +109,11 @@ internal sealed class FrozenModel
         return adapter;
     }
 
+    private OnnxRuntimeEngineOptions EngineOptions => new() { Device = _device };
+
     private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false, PreferenceLossOptions? preference = null)
     {
-        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = TrainingRuntime.AlignerKernels, Preference = preference };
+        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = _device == ComputeDevice.Cuda ? TrainingRuntime.OnnxRuntime : TrainingRuntime.AlignerKernels, Preference = preference };
         return TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, options).ToBytes();
     }
 

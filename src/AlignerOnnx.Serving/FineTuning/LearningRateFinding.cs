@@ -29,7 +29,7 @@ public static class LearningRateFinding
         ArgumentNullException.ThrowIfNull(request);
         request.Options.Check();
         SupervisedRows rows = SupervisedRows.Read(request with { Evaluation = null });
-        FrozenModel model = new(request.Model);
+        FrozenModel model = new(request.Model, request.Device);
         AdapterStart start = AdapterStart.Of(model, request);
         using Opening<IGradientEngine> engine = new(() => model.OpenForTraining(start, request, ortTraining: null));
         (EncodedDataSet data, _) = rows.EncodeFor(model, request);

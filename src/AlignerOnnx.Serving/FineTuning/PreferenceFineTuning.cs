@@ -30,7 +30,7 @@ public static class PreferenceFineTuning
         DataReadingOptions reading = new() { PromptStyle = request.PromptStyle };
         PreferenceDataSet data = PreferenceDataSet.Read(request.Data, reading);
         PreferenceDataSet? held = request.Evaluation is null ? null : PreferenceDataSet.Read(request.Evaluation, reading);
-        FrozenModel model = new(request.Model);
+        FrozenModel model = new(request.Model, request.Device);
         request = FittedTo(model.Architecture.HiddenSize, request);
         string modelHash = model.ComputeHash(cancellation);
         RequireUsable(model, request);
@@ -41,7 +41,7 @@ public static class PreferenceFineTuning
             Files = FileHashes.Of(
                 ("data", data.DataHash), ("eval", held?.DataHash), ("keep", keep?.DataHash), ("from", FileHashes.OfAdapter(request.From)), ("reference", FileHashes.OfAdapter(request.Reference))),
             Options = RunOptions.Of([
-                request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo", Engine = ortTraining is null ? "onnxruntime" : "ort-training" },
+                request.Options, request.Preference, new { request.MaximumLength, request.PromptStyle, Objective = "dpo", Engine = request.EngineName },
                 .. request.Before is null ? Array.Empty<object>() : [new { Supervised = request.Before }]]),
         };
         string? supervised = request.Before is null ? null : SupervisedStageTraining.Run(request, request.Before, identity, readData, say, progress, cancellation);

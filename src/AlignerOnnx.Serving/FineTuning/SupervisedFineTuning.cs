@@ -24,7 +24,7 @@ public static class SupervisedFineTuning
         AdapterSaving.RequireFree(request.Output);
         using OrtTrainingProcess? ortTraining = request.OrtTraining?.Start();
         SupervisedRows rows = SupervisedRows.Read(request);
-        FrozenModel model = new(request.Model);
+        FrozenModel model = new(request.Model, request.Device);
         request = request with { Options = request.OptionsFor(model.Architecture.HiddenSize), FitLearningRate = false };
         AdapterStart start = AdapterStart.Of(model, request);
         // The gradient graph takes as long to open as the tokenizer to load and to work.
@@ -37,7 +37,7 @@ public static class SupervisedFineTuning
         {
             Model = model.ComputeHash(cancellation: default),
             Files = FileHashes.Of(("data", data.DataHash), ("eval", held?.DataHash), ("from", FileHashes.OfAdapter(request.From))),
-            Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = ortTraining is null ? "onnxruntime" : "ort-training" }),
+            Options = RunOptions.Of(request.Options, new { request.MaximumLength, request.LossOn, request.PromptStyle, Objective = "sft", Engine = request.EngineName }),
         }) { Optimizer = start.Optimizer };
         IEvaluation? evaluation = held is null ? null : new SupervisedEvaluation(held.Examples, request.Options);
         TrainingResult result = run.Train(engine.Value, new SupervisedObjective(data.Examples, request.Options), start.Parameters, evaluation, progress, cancellation);

@@ -42,10 +42,10 @@ public static class TrainingStepBenchmark
         {
             return new OrtTrainingEngine(ortTraining, model, new ArtifactOptions { Tokens = what.Tokens, StartLayer = StartLayer, Recompute = what.Recompute });
         }
-        TrainingGraphOptions options = new() { Recompute = what.Recompute, Runtime = TrainingRuntime.AlignerKernels };
+        TrainingGraphOptions options = new() { Recompute = what.Recompute, Runtime = what.Device == ComputeDevice.Cuda ? TrainingRuntime.OnnxRuntime : TrainingRuntime.AlignerKernels };
         return new OnnxRuntimeEngine(
             TrainingGraph.Build(model, TrainingGraphKind.Gradient, StartLayer, what.Tokens, options).ToBytes(), Path.GetDirectoryName(model.Path!)!,
-            () => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes());
+            () => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes(), new OnnxRuntimeEngineOptions { Device = what.Device });
     }
 
     private static AdapterShape ShapeOf(OnnxModel model, int tokens) =>

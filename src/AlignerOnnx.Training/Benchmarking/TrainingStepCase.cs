@@ -27,6 +27,9 @@ public sealed record TrainingStepCase
     /// <summary>Whether a native ONNX Runtime built with training computes.</summary>
     public bool OrtTraining { get; init; }
 
+    /// <summary>Where plain ONNX Runtime computes. Default the processor.</summary>
+    public ComputeDevice Device { get; init; }
+
     /// <summary>Checks every range.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is outside its range.</exception>
     public void Check()

@@ -85,10 +85,7 @@ internal sealed class GraphSession : IDisposable
         try
         {
             session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ?? WantsPrepacking(graph) ? "0" : "1");
-            if (options.Device == ComputeDevice.Cuda)
-            {
-                session.AppendExecutionProvider_CUDA(options.DeviceId);
-            }
+            options.Device.UseIn(options.DeviceId, session);
             return new InferenceSession(graph, session);
         }
         catch (Exception error) when (error is OnnxRuntimeException or EntryPointNotFoundException or InvalidProtocolBufferException)

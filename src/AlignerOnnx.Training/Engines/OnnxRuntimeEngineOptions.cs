@@ -1,15 +1,5 @@
 namespace AlignerOnnx.Training;
 
-/// <summary>Where ONNX Runtime computes.</summary>
-public enum ComputeDevice
-{
-    /// <summary>The processor.</summary>
-    Cpu,
-
-    /// <summary>An NVIDIA GPU; needs the GPU build of ONNX Runtime.</summary>
-    Cuda,
-}
-
 /// <summary>How <see cref="OnnxRuntimeEngine"/> runs its graphs.</summary>
 public sealed record OnnxRuntimeEngineOptions
 {

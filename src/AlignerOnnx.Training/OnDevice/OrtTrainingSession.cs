@@ -25,17 +25,14 @@ internal sealed unsafe class OrtTrainingSession : IDisposable
     /// <exception cref="ModelRefusedException">The library has no training, or does not take the artifacts.</exception>
     public OrtTrainingSession(string library, ArtifactSet artifacts, int threads = 0) : this(OrtTrainingLibrary.Load(library), threads)
     {
-        (nint options, nint checkpoint, nint session) = (_options, 0, 0);
-        fixed (byte* key = OrtTrainingLibrary.Utf8("session.model_external_initializers_file_folder_path"), folder = OrtTrainingLibrary.Utf8(Path.GetFullPath(artifacts.DataFolder)))
-        {
-            Check(((delegate* unmanaged<nint, byte*, byte*, nint>)_library.Api(OrtApiEntry.AddSessionConfigEntry))(options, key, folder), "name the folder of the weights");
-        }
+        (nint checkpoint, nint session) = (0, 0);
+        Configure("session.model_external_initializers_file_folder_path", Path.GetFullPath(artifacts.DataFolder));
         fixed (byte* state = artifacts.Checkpoint, training = artifacts.TrainingModel, evaluation = artifacts.EvaluationModel, optimizer = artifacts.OptimizerModel)
         {
             Check(((delegate* unmanaged<byte*, nuint, nint*, nint>)_library.Training(OrtTrainingEntry.LoadCheckpointFromBuffer))(state, (nuint)artifacts.Checkpoint.Length, &checkpoint), "load the checkpoint");
             _checkpoint = checkpoint;
             Check(((delegate* unmanaged<nint, nint, nint, byte*, nuint, byte*, nuint, byte*, nuint, nint*, nint>)_library.Training(OrtTrainingEntry.CreateTrainingSessionFromBuffer))(
-                _environment, options, checkpoint, training, (nuint)artifacts.TrainingModel.Length, evaluation, (nuint)artifacts.EvaluationModel.Length,
+                _environment, _options, checkpoint, training, (nuint)artifacts.TrainingModel.Length, evaluation, (nuint)artifacts.EvaluationModel.Length,
                 optimizer, (nuint)artifacts.OptimizerModel.Length, &session), "open the artifacts");
             _session = session;
         }
@@ -79,6 +76,15 @@ internal sealed unsafe class OrtTrainingSession : IDisposable
         Check(((delegate* unmanaged<nint, nint>)_library.Api(OrtApiEntry.DisableMemPattern))(options), "set the use of memory");
         Check(((delegate* unmanaged<int, int, nint*, nint>)_library.Api(OrtApiEntry.CreateCpuMemoryInfo))(1, 0, &memory), "describe memory");
         _memory = memory;
+        Configure(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
+    }
+
+    private void Configure(string key, string value)
+    {
+        fixed (byte* name = OrtTrainingLibrary.Utf8(key), text = OrtTrainingLibrary.Utf8(value))
+        {
+            Check(((delegate* unmanaged<nint, byte*, byte*, nint>)_library.Api(OrtApiEntry.AddSessionConfigEntry))(_options, name, text), $"set {key}");
+        }
     }
 
     /// <summary>The library's version.</summary>

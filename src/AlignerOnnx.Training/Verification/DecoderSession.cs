@@ -3,6 +3,7 @@ using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using static Onnx.TensorProto.Types;
 
 namespace AlignerOnnx.Training;
 
@@ -12,11 +13,13 @@ public sealed class DecoderSession : IDisposable
     private const string InputIds = "input_ids";
     private const string Logits = "logits";
     private const int RoomOfSlidingCache = 256;
+    private const int FirstDevice = 0;
 
     private readonly InferenceSession _session;
     // What fails is thrown; ONNX Runtime need not write it on the terminal too.
     private readonly RunOptions _run = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
     private readonly string? _path;
+    private readonly ComputeDevice _device;
     private readonly (string Input, string Output)[] _cache;
     private readonly AttentionSite _site;
     private readonly int _room;
@@ -26,12 +29,14 @@ public sealed class DecoderSession : IDisposable
     /// <param name="model">The model, patched or not; it may have been rewritten in memory.</param>
     /// <param name="floatActivations">Compute int4 and int8 projections with float32 activations (accuracy level 1), whatever the model says.</param>
     /// <param name="watched">Further outputs of the model that steps keep; null keeps none.</param>
+    /// <param name="device">Where to compute.</param>
     /// <exception cref="ModelRefusedException">It is not recognised, or ONNX Runtime cannot run it.</exception>
-    public DecoderSession(OnnxModel model, bool floatActivations = false, IReadOnlyList<string>? watched = null)
+    public DecoderSession(OnnxModel model, bool floatActivations = false, IReadOnlyList<string>? watched = null, ComputeDevice device = ComputeDevice.Cpu)
     {
         ArgumentNullException.ThrowIfNull(model);
         _watched = watched ?? [];
         _path = model.Path;
+        _device = device;
         RequireLogits(model);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(model)).RequireSites();
         _site = sites[0];
@@ -39,11 +44,15 @@ public sealed class DecoderSession : IDisposable
             .Where(pair => pair.Past is { IsGraphInput: true } && pair.Present is { IsGraphOutput: true }).Select(pair => (pair.Past!.Name, pair.Present!.Name))];
         // A cache that slides wants room for its window from the start.
         _room = sites.Any(site => site.Core.Attributes.Int("sliding_window_cache", 0) != 0) ? RoomOfSlidingCache : 0;
-        _session = Open(floatActivations ? WithFloatActivations(model) : model, floatActivations);
+        _session = Open(floatActivations ? WithFloatActivations(model) : model, floatActivations, device);
     }
 
-    /// <summary>Whether the decoder keeps keys and values between steps.</summary>
-    public bool HasCache => _cache.Length > 0;
+    /// <summary>
+    /// Whether steps behind a cache can be compared: all layers have one, and none stores it as integers. ONNX Runtime 1.31 reads a cache of integers wrongly unless past and present are one buffer on the GPU, which they
+    /// are in GenAI and are not here.
+    /// </summary>
+    internal static bool CanStep(IReadOnlyList<AttentionSite> sites) =>
+        sites.All(site => site.Cache.PastKey?.ElementType is DataType.Float or DataType.Float16 or DataType.Bfloat16);
 
     /// <summary>What a step leaves: the logits [b, s, V] and the cache for the next step.</summary>
     /// <param name="Logits">The logits.</param>
@@ -98,7 +107,7 @@ public sealed class DecoderSession : IDisposable
         }
         catch (OnnxRuntimeException error)
         {
-            throw CannotRun(_path, error);
+            throw CannotRun(_path, error, _device);
         }
         finally
         {
@@ -119,7 +128,7 @@ public sealed class DecoderSession : IDisposable
         _session.Dispose();
     }
 
-    private static InferenceSession Open(OnnxModel model, bool floatActivations)
+    private static InferenceSession Open(OnnxModel model, bool floatActivations, ComputeDevice device)
     {
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
@@ -130,18 +139,20 @@ public sealed class DecoderSession : IDisposable
         {
             options.AddSessionConfigEntry(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
         }
+        device.UseIn(FirstDevice, options);
         try
         {
             return new InferenceSession(model.ToBytes(), options);
         }
         catch (OnnxRuntimeException error)
         {
-            throw CannotRun(model.Path, error);
+            throw CannotRun(model.Path, error, device);
         }
     }
 
-    private static ModelRefusedException CannotRun(string? path, OnnxRuntimeException error) =>
-        new("ONNX Runtime cannot run the model", path, error.Message, "a model for the cpu", "check the model with the exporter's own tools", error);
+    private static ModelRefusedException CannotRun(string? path, OnnxRuntimeException error, ComputeDevice device) => new(
+        "ONNX Runtime cannot run the model", path, error.Message, $"a model for the {(device == ComputeDevice.Cuda ? "GPU" : "processor")}",
+        "check the model with the exporter's own tools, or name the device that it was exported for (verify --device)", error);
 
     private static void RequireLogits(OnnxModel model)
     {

@@ -6,7 +6,7 @@ using AlignerOnnx.GraphRewrites.Recognition;
 namespace AlignerOnnx.Training;
 
 /// <summary>Computes one adapter in every way there is, and compares: the patched file's layout with the others, injected in memory, and with itself token by token.</summary>
-internal sealed class LayoutComparison(OnnxModel patched, OnnxModel original, IReadOnlyList<AttentionSite> sites, long[] ids, int rows)
+internal sealed class LayoutComparison(OnnxModel patched, OnnxModel original, IReadOnlyList<AttentionSite> sites, long[] ids, int rows, ComputeDevice device)
 {
     private const int RowsBefore = 2;
 
@@ -16,14 +16,14 @@ internal sealed class LayoutComparison(OnnxModel patched, OnnxModel original, IR
     /// <exception cref="AdapterRefusedException">The file's layout does not take the adapter.</exception>
     public IEnumerable<AdapterVerification> Compare(string name, Adapter adapter)
     {
-        LayoutRun own = new(patched, sites, adapter, ids, rows);
+        LayoutRun own = Run(patched, adapter);
         Outcome outcome = new(name, own.AtOnce(floatActivations: true), own.AtOnce(floatActivations: false),
-            new LayoutRun(original, sites, null, ids, rows).AtOnce(floatActivations: true));
+            Run(original, null).AtOnce(floatActivations: true));
         foreach (SlotLayout other in SlotLayouts.All.Where(other => other != _layout && AdapterCompiler.Takes(other, adapter.Config)))
         {
             if (Inject(other) is { } injected)
             {
-                yield return Entry(outcome, SlotLayouts.NameOf(other), new LayoutRun(injected, sites, adapter, ids, rows).AtOnce(floatActivations: true));
+                yield return Entry(outcome, SlotLayouts.NameOf(other), Run(injected, adapter).AtOnce(floatActivations: true));
             }
         }
         if (adapter.Config.Attention == "gated" && TrainedForm.Logits(original, adapter, ids, rows) is { } trained)
@@ -32,13 +32,15 @@ internal sealed class LayoutComparison(OnnxModel patched, OnnxModel original, IR
         }
         if (_layout == SlotLayout.Prefix)
         {
-            yield return Entry(outcome, "rows further down the table", new LayoutRun(patched, sites, adapter, ids, rows, RowsBefore).AtOnce(floatActivations: true));
+            yield return Entry(outcome, "rows further down the table", Run(patched, adapter, RowsBefore).AtOnce(floatActivations: true));
         }
-        if (sites.All(site => site.Cache.IsPresent))
+        if (DecoderSession.CanStep(sites))
         {
             yield return Entry(outcome, "itself token by token", own.TokenByToken());
         }
     }
+
+    private LayoutRun Run(OnnxModel model, Adapter? adapter, int place = 0) => new(model, sites, adapter, ids, rows, device, place);
 
     /// <summary>The base with another layout; null where it cannot have that one.</summary>
     private OnnxModel? Inject(SlotLayout layout)

@@ -14,15 +14,18 @@ internal sealed class LayoutRun
     private readonly long[] _ids;
     private readonly int _rows;
     private readonly int _before;
+    private readonly ComputeDevice _device;
 
     /// <param name="model">The model, patched where there is an adapter.</param>
     /// <param name="sites">The sites of its base.</param>
     /// <param name="adapter">The adapter; null for none.</param>
     /// <param name="ids">Token ids [b, s].</param>
     /// <param name="rows">b.</param>
+    /// <param name="device">Where to compute.</param>
     /// <param name="place">Rows of a <c>prefix</c> table before the adapter's.</param>
-    public LayoutRun(OnnxModel model, IReadOnlyList<AttentionSite> sites, Adapter? adapter, long[] ids, int rows, int place = 0)
+    public LayoutRun(OnnxModel model, IReadOnlyList<AttentionSite> sites, Adapter? adapter, long[] ids, int rows, ComputeDevice device, int place = 0)
     {
+        _device = device;
         _model = model;
         _rows = rows;
         SlotLayout? layout = adapter is null ? null : SlotLayouts.Of(model);
@@ -42,7 +45,7 @@ internal sealed class LayoutRun
     public float[] AtOnce(bool floatActivations)
     {
         using SlotValues slots = new(_slots);
-        using DecoderSession session = new(_model, floatActivations);
+        using DecoderSession session = new(_model, floatActivations, device: _device);
         using DecoderSession.Step step = session.Run(_ids, _rows, slots: slots);
         return [.. step.Logits.Chunk(step.Logits.Length / _rows).SelectMany(row => row.Skip(row.Length / Total * _before))];
     }
@@ -51,7 +54,7 @@ internal sealed class LayoutRun
     public float[] TokenByToken()
     {
         using SlotValues slots = new(_slots);
-        using DecoderSession session = new(_model, floatActivations: true);
+        using DecoderSession session = new(_model, floatActivations: true, device: _device);
         int prompt = _before + ((Total - _before) / 2);
         DecoderSession.Step step = session.Run(Columns(0, prompt), _rows, slots: slots);
         int vocabulary = step.Logits.Length / (_rows * prompt);

@@ -24,14 +24,17 @@ public sealed class PatchVerifier
     private readonly DeterministicRandom _random;
     private long[] _ids;
     private int _rows = MostRows;
+    private readonly ComputeDevice _device;
 
     /// <summary>Prepares a verification.</summary>
     /// <param name="patched">The patched model.</param>
     /// <param name="against">The base model it was made from; null takes the one that aligner.json names, or where that is gone the patched model without its slots.</param>
     /// <param name="seed">The seed of token ids and random adapters.</param>
+    /// <param name="device">Where the models compute; the form that is trained, which they are compared with, computes on the processor.</param>
     /// <exception cref="ModelRefusedException">A model cannot be read, or the first has no slots.</exception>
-    public PatchVerifier(string patched, string? against, ulong seed)
+    public PatchVerifier(string patched, string? against, ulong seed, ComputeDevice device = ComputeDevice.Cpu)
     {
+        _device = device;
         _patched = ModelLoader.Load(patched);
         _layout = SlotLayouts.Of(_patched)
             ?? throw new ModelRefusedException("The model is not patched", patched, "no slots", "a folder that `aligner patch` made", "patch it first, or swap the two models");
@@ -56,7 +59,7 @@ public sealed class PatchVerifier
             adapter.RequireFits(_sites, anyBase);
         }
         (bool equal, double largest) = BaseIsKept();
-        LayoutComparison comparison = new(_patched, _base, _sites, _ids, _rows);
+        LayoutComparison comparison = new(_patched, _base, _sites, _ids, _rows, _device);
         AdapterVerification[] found = [.. RandomAdapters().Concat(adapters).SelectMany(pair => comparison.Compare(pair.Name, pair.Adapter))];
         AdapterVerification worst = found.MaxBy(verification => verification.MaxDifference)!;
         return new PatchVerification(SlotLayouts.NameOf(_layout), _baseFile, equal, worst.MaxDifference, $"{worst.Adapter}, {worst.Layout} against {worst.Against}: {worst.Where}",
@@ -79,13 +82,13 @@ public sealed class PatchVerifier
 
     private (bool Equal, double LargestLogit) BaseIsKept()
     {
-        using DecoderSession patched = new(_patched);
-        using DecoderSession original = new(_base);
+        using DecoderSession patched = new(_patched, device: _device);
+        using DecoderSession original = new(_base, device: _device);
         DecoderSession.Step b = RunWithTheRowsThatItTakes(original);
         DecoderSession.Step a = patched.Run(_ids, _rows);
         double largest = b.Logits.Max(Math.Abs);
         bool equal = LogitsComparison.BitwiseEqual(a.Logits, b.Logits);
-        for (int step = 0; step < DecodeSteps && equal && original.HasCache; step++)
+        for (int step = 0; step < DecodeSteps && equal && DecoderSession.CanStep(_sites); step++)
         {
             long[] next = [.. Enumerable.Range(0, _rows).Select(row => _ids[(row * Length) + step])];
             (DecoderSession.Step pastA, DecoderSession.Step pastB) = (a, b);

@@ -100,6 +100,14 @@ public sealed class PatchVerifierTests
     }
 
     [TestMethod]
+    public void Verify_OnAGpuThatIsNotThere_IsRefusedWithWhatToDo()
+    {
+        string patched = Patch(SlotLayout.OneToken);
+        ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => new PatchVerifier(patched, against: null, Seed, ComputeDevice.Cuda).Verify([]));
+        StringAssert.Contains(refusal.Message, "UseGpuPackage");
+    }
+
+    [TestMethod]
     public void Verify_OfUnpatchedModel_IsRefused() => Assert.ThrowsExactly<ModelRefusedException>(() => new PatchVerifier(Material.Pocket(), against: null, Seed));
 
     private static string Export(string name) => Material.Shared(["exports", .. name.Split('/')]);
