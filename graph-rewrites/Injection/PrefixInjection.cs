@@ -40,7 +40,8 @@ public static class PrefixInjection
         Value ordinary = emit.Op("Where", [reserved, zero, ids]);
         Redirect(ids, ordinary, [reserved.Producer!, row.Producer!.Input(1)!.Producer!, ordinary.Producer!]);
         Value chosen = emit.Op("Gather", [table, row], NodeAttributes.Of("axis", 0L));
-        Value where = emit.Op("Unsqueeze", [reserved, emit.Integers([2])]);
+        // Behind the last dimension: ids are [b, s], or [tokens] where sequences stand in one line.
+        Value where = emit.Op("Unsqueeze", [reserved, emit.Integers([-1])]);
         foreach (AttentionSite site in sites)
         {
             OpEmitter layer = emit.Within($"layer{site.Layer}");

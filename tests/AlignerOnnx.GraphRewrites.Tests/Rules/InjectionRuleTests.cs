@@ -186,7 +186,7 @@ public sealed class InjectionRuleTests
         """, Inject(SlotLayout.Prefix), """
         decoder (int64[b, s] input_ids, int32[b] lengths, int32 total, float[aligner_rows, 8] "aligner.prefix") => (float[b, s, 8] y)
             <float[100, 8] table = ["location": "table"], float[8, 8] wq = ["location": "wq"], float[8, 8] wk = ["location": "wk"], float[8, 8] wv = ["location": "wv"], float[8, 8] wo = ["location": "wo"],
-             float[1, 8] "aligner.prefix" = {-0, -0, -0, -0, -0, -0, -0, -0}, int64 first = {100}, int64 zero = {0}, int64[1] two = {2}>
+             float[1, 8] "aligner.prefix" = {-0, -0, -0, -0, -0, -0, -0, -0}, int64 first = {100}, int64 zero = {0}, int64[1] behind = {-1}>
         {
             reserved = GreaterOrEqual (input_ids, first)
             ordinary = Where (reserved, zero, input_ids)
@@ -194,7 +194,7 @@ public sealed class InjectionRuleTests
             number = Sub (input_ids, first)
             row = Where (reserved, number, zero)
             chosen = Gather ("aligner.prefix", row)
-            where = Unsqueeze (reserved, two)
+            where = Unsqueeze (reserved, behind)
             source = Where (where, chosen, x)
             q = MatMul (x, wq)
             k = MatMul (source, wk)

@@ -2,6 +2,7 @@ using AlignerOnnx.Graph;
 using AlignerOnnx.Graph.Text;
 using AlignerOnnx.GraphRewrites.Injection;
 using AlignerOnnx.GraphRewrites.Recognition;
+using Microsoft.ML.OnnxRuntime;
 
 namespace AlignerOnnx.GraphRewrites.Tests.Rules;
 
@@ -53,6 +54,31 @@ public sealed class PrefixRuleTests
     public void Prefix_OfALoRABesideAProjection_IsReadByBoth() => RuleTest.Rewrites(WithLoRA, InjectPrefix, WithTable(WithLoRA)
         .With("k = MatMul (x, wk)", "source = Where (where, chosen, x) k = MatMul (source, wk)").With("MatMul (x, wv)", "MatMul (source, wv)").With("MatMul (x, down)", "MatMul (source, down)").WithLists());
 
+    /// <summary>Sequences in one line, ids [tokens]. Only GPUs have a kernel for such attention; ONNX Runtime checks shapes before it finds that out.</summary>
+    [TestMethod]
+    public void Prefix_OfIdsInOneLine_HasSoundShapes()
+    {
+        OnnxModel model = OnnxText.Load("""
+            <ir_version: 10, opset_import: ["" : 21, "com.microsoft" : 1]>
+            decoder (int64[tokens] input_ids, float16[blocks, 256, 2, 8] keys, float16[blocks, 256, 2, 8] values, int32[ends] ends, int32[b] past, int32[b, m] places) => (float16[tokens, 100] logits)
+                <float16[100, 16] table = ["location": "table"], float16[16, 48] wqkv = ["location": "wqkv"], float16[16, 16] wo = ["location": "wo"], float16[16, 100] head = ["location": "head"]>
+            {
+                x = Gather (table, input_ids)
+                qkv = MatMul (x, wqkv)
+                q, k, v = Split <axis = -1, num_outputs = 3> (qkv)
+                a, key_cache, value_cache = com.microsoft.PagedAttention <num_heads = 2, kv_num_heads = 2> (q, k, v, keys, values, ends, past, places)
+                o = MatMul (a, wo)
+                y = Add (x, o)
+                logits = MatMul (y, head)
+            }
+            """);
+        InjectPrefix(model);
+        RandomWeights.Fill(model);
+        OnnxRuntimeException error = Assert.ThrowsExactly<OnnxRuntimeException>(() => new InferenceSession(model.ToBytes()));
+        Assert.DoesNotContain("ShapeInferenceError", error.Message);
+        StringAssert.Contains(error.Message, "PagedAttention");
+    }
+
     [TestMethod]
     public void Prefix_SaysTheFirstReservedIdInTheMetadata()
     {
@@ -100,7 +126,7 @@ public sealed class PrefixRuleTests
             number = Sub (input_ids, first)
             row = Where (reserved, number, zero)
             chosen = Gather ("aligner.prefix", row)
-            where = Unsqueeze (reserved, {2})
+            where = Unsqueeze (reserved, {-1})
             ordinary = Where (reserved, zero, input_ids)
             x = Gather (table, ordinary)
             """);
