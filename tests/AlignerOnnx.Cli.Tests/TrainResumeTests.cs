@@ -125,6 +125,27 @@ public sealed class TrainResumeTests
         CollectionAssert.AreEqual(await File.ReadAllBytesAsync(Path.Combine(_folder, "whole", "adapter_model.safetensors")), await File.ReadAllBytesAsync(Path.Combine(_folder, "killed", "adapter_model.safetensors")));
     }
 
+    /// <summary>Where every batch has all pairs and the rate is constant, going on from a stopped run is the whole run, the optimizer's memory included.</summary>
+    [TestMethod]
+    public async Task TrainDpo_FromAStoppedRun_GoesOnAsTheWholeRun()
+    {
+        string pairs = Path.Combine(_folder, "pairs.jsonl");
+        await File.WriteAllLinesAsync(pairs, File.ReadLines(Material.PocketData("refuse.preference.train.jsonl")).Take(8));
+        string At(string name) => Path.Combine(_folder, name);
+        string[] Preferences(string output, int steps, params string[] more) =>
+        [
+            "train", "dpo", Material.Pocket(), "--data", pairs, "-o", At(output), "--steps", $"{steps}", "--batch-size", "8", "--order", "file", "--schedule", "constant", "--warm-up", "0", "--learning-rate", "0.001",
+            "--own-conversations", "0", "--checkpoint-every", "1", .. more,
+        ];
+        await KilledAfterACheckpointAsync(Preferences("stopped", 5000));
+        AlignerProcess.Run imported = (await AlignerProcess.RunAsync("adapter", "import", At("stopped.run"), "--model", Material.Pocket(), "-o", At("imported"), "--json")).Expect(ExitCodes.Done);
+        int made = imported.Document.GetProperty("steps").GetInt32();
+
+        (await AlignerProcess.RunAsync(Preferences("more", 3, "--from", At("stopped.run")))).Expect(ExitCodes.Done);
+        (await AlignerProcess.RunAsync(Preferences("whole", made + 3))).Expect(ExitCodes.Done);
+        CollectionAssert.AreEqual(await File.ReadAllBytesAsync(At("whole/adapter_model.safetensors")), await File.ReadAllBytesAsync(At("more/adapter_model.safetensors")), $"after {made} steps");
+    }
+
     [TestMethod]
     public async Task Train_LossThatDiverges_StopsWithTheLastGoodStepAndNamesTheRows()
     {

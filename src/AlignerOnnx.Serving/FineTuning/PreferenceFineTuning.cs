@@ -52,7 +52,7 @@ public static class PreferenceFineTuning
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
-        using FineTuningRun run = new(request, () => identity);
+        using FineTuningRun run = new(request, () => identity) { Optimizer = start.Optimizer };
         using ReferenceModel reference = new(model, modelHash, request.Reference, request.AnyBase);
         ReferencedPairs pairs = Referenced(encoded[0].Pairs);
         ReferencedPairs? heldPairs = held is null ? null : Referenced(encoded[1].Pairs);
