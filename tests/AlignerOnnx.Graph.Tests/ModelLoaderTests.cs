@@ -128,6 +128,16 @@ public sealed class ModelLoaderTests
     }
 
     [TestMethod]
+    public void Load_OfAGraphWithoutOutputs_IsRefused()
+    {
+        ModelProto proto = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(Material.Pocket(), "model.onnx")));
+        proto.Graph.Output.Clear();
+        File.WriteAllBytes(Path.Combine(_folder, "model.onnx"), proto.ToByteArray());
+        File.Copy(Path.Combine(Material.Pocket(), "model.onnx.data"), Path.Combine(_folder, "model.onnx.data"));
+        AssertRefused("has no output");
+    }
+
+    [TestMethod]
     public void Load_OfDeeplyNestedSubgraphs_IsRefused()
     {
         // Written by hand, innermost first, as building the message itself would recurse: field 7 (graph), 1 (node), 5 (attribute), 6 (graph) ...
@@ -158,7 +168,7 @@ public sealed class ModelLoaderTests
 
     private void WriteModel(TensorProto tensor, params NodeProto[] nodes)
     {
-        GraphProto graph = new() { Name = "test", Initializer = { tensor }, Input = { new ValueInfoProto { Name = "x" } } };
+        GraphProto graph = new() { Name = "test", Initializer = { tensor }, Input = { new ValueInfoProto { Name = "x" } }, Output = { new ValueInfoProto { Name = "x" } } };
         graph.Node.AddRange(nodes);
         File.WriteAllBytes(Path.Combine(_folder, "model.onnx"), new ModelProto { IrVersion = 10, Graph = graph, OpsetImport = { new OperatorSetIdProto { Version = 21 } } }.ToByteArray());
     }

@@ -2,7 +2,7 @@ using Onnx;
 
 namespace AlignerOnnx.Graph;
 
-/// <summary>Checks what a model says of itself: versions that this tool knows, and nothing said twice.</summary>
+/// <summary>Checks what a model says of itself: versions that this tool knows, something that it computes, and nothing said twice.</summary>
 internal static class HeaderChecks
 {
     private const long OldestIr = 3;
@@ -10,7 +10,7 @@ internal static class HeaderChecks
     private const long NewestOpset = 26;
 
     /// <summary>Refuses a model whose header cannot be relied on.</summary>
-    /// <exception cref="ModelRefusedException">A version is missing or unknown, or an entry is there twice.</exception>
+    /// <exception cref="ModelRefusedException">A version is missing or unknown, there is no output, or an entry is there twice.</exception>
     public static void RequireSound(ModelProto model, string file)
     {
         if (model.IrVersion is < OldestIr or > NewestIr)
@@ -31,6 +31,10 @@ internal static class HeaderChecks
             {
                 throw new ModelRefusedException("The model's operator set is not known", $"{file}, domain '{versions.Key}'", $"version {versions.First()}", $"1 to {NewestOpset}", "export the model for an older operator set");
             }
+        }
+        if (model.Graph.Output.Count == 0)
+        {
+            throw new ModelRefusedException("The graph has no output", file, "no graph output", "logits and the cache", "the file is cut off or damaged: copy or export the model again");
         }
         RequireImported(model, file);
         if (model.MetadataProps.GroupBy(entry => entry.Key).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
