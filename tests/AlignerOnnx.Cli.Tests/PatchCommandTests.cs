@@ -37,6 +37,45 @@ public sealed class PatchCommandTests
         Assert.HasCount(1, Directory.GetFileSystemEntries(taken));
     }
 
+    /// <summary>A base model's folder is never written to, whatever names lead there.</summary>
+    [TestMethod]
+    [DataRow("base", "base/inside")]
+    [DataRow("base", "base/new/inside")]
+    [DataRow("base/model.onnx", "base/inside")]
+    [DataRow("base", "link/inside")]
+    [DataRow("link", "base/inside")]
+    [DataRow("base", "base/../linked/base/inside")]
+    public async Task Patch_IntoTheBaseModel_IsRefusedAndNothingIsWritten(string model, string output)
+    {
+        string source = CopyOfPocket();
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "link"), source);
+        Directory.CreateSymbolicLink(Path.Combine(_folder, "linked"), _folder);
+        int files = Directory.GetFileSystemEntries(source).Length;
+        string destination = Path.Combine(_folder, output);
+        foreach (string[] command in (string[][])[["patch", Path.Combine(_folder, model), "-o", destination], ["train", "artifacts", Path.Combine(_folder, model), "-o", destination]])
+        {
+            AlignerProcess.Run run = (await AlignerProcess.RunAsync(command)).Expect(ExitCodes.ModelRefused);
+            Assert.Contains("The output would lie in the folder of the base model", run.Errors);
+            Assert.Contains("what to do:", run.Errors);
+            Assert.HasCount(files, Directory.GetFileSystemEntries(source));
+        }
+    }
+
+    /// <summary>A folder that only begins with the same letters, and one beside a single file, are others.</summary>
+    [TestMethod]
+    [DataRow("base", "base-patched")]
+    [DataRow("file/model.onnx", "file/patched")]
+    public async Task Patch_BesideTheBaseModel_IsDone(string model, string output)
+    {
+        string source = CopyOfPocket();
+        Directory.CreateDirectory(Path.Combine(_folder, "file"));
+        foreach (string name in (string[])["model.onnx", "model.onnx.data"])
+        {
+            File.Copy(Path.Combine(source, name), Path.Combine(_folder, "file", name));
+        }
+        (await AlignerProcess.RunAsync("patch", Path.Combine(_folder, model), "-o", Path.Combine(_folder, output))).Expect(ExitCodes.Done);
+    }
+
     [TestMethod]
     public async Task Patch_MissingDataFile_IsRefusedAndNothingIsWritten()
     {

@@ -20,11 +20,12 @@ public static class ModelMerger
     /// <param name="weights">How the weights get there.</param>
     /// <param name="anyBase">Accept an adapter of another quantisation of the model.</param>
     /// <returns>What was merged.</returns>
-    /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
+    /// <exception cref="ModelRefusedException">The model cannot be read or patched, or the destination lies inside its folder.</exception>
     /// <exception cref="AdapterRefusedException">The adapter is damaged, does not fit, or is a concat adapter.</exception>
     /// <exception cref="IOException">The destination is taken, or the disk is full.</exception>
     public static MergeFacts Merge(string source, string adapter, string destination, WeightCopy weights = WeightCopy.Copy, bool anyBase = false)
     {
+        ModelPaths.RequireOutside(source, destination);
         OnnxModel model = ModelLoader.Load(source);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(SlotLayouts.WithoutSlots(model)).RequireSites();
         (IReadOnlyList<AdapterParameter> values, MergeFacts facts) = File.Exists(adapter) ? OfCompiled(adapter) : OfFolder(adapter, sites, SlotLayouts.Of(model), anyBase);

@@ -19,10 +19,11 @@ public static class ModelPatcher
     /// <param name="weights">How the weights get there.</param>
     /// <param name="layout">Which slots it gets.</param>
     /// <returns>What was patched.</returns>
-    /// <exception cref="ModelRefusedException">The model cannot be read or patched.</exception>
+    /// <exception cref="ModelRefusedException">The model cannot be read or patched, or the destination lies inside its folder.</exception>
     /// <exception cref="IOException">The destination is taken, or the disk is full.</exception>
     public static PatchFacts Patch(string source, string destination, WeightCopy weights = WeightCopy.Copy, SlotLayout layout = SlotLayout.OneToken)
     {
+        ModelPaths.RequireOutside(source, destination);
         OnnxModel model = ModelLoader.Load(source);
         IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(model).RequireSites();
         Architecture architecture = Architecture.Of(sites, model.Path!);

@@ -29,6 +29,19 @@ public static class ModelPaths
             : throw new ModelRefusedException("The model folder lacks its .onnx file", path, $"no {Path.GetFileName(file)}", $"the decoder that {GenAIConfig} names", "copy the whole model folder");
     }
 
+    /// <summary>Refuses an output inside a base model's folder, which is never written to. Beside a single .onnx file, in a folder of other things, an output may lie.</summary>
+    /// <param name="model">A model folder or an .onnx file.</param>
+    /// <param name="output">The folder to make.</param>
+    /// <exception cref="ModelRefusedException">The output would lie inside, links followed; or there is no such model.</exception>
+    public static void RequireOutside(string model, string output)
+    {
+        string folder = Path.GetDirectoryName(FindOnnxFile(model))!;
+        if ((Directory.Exists(model) || File.Exists(Path.Combine(folder, GenAIConfig))) && RealPath.IsInside(output, folder))
+        {
+            throw new ModelRefusedException("The output would lie in the folder of the base model, which is never written to", folder, output, "a folder outside of it", "name another output");
+        }
+    }
+
     private static string? DecoderName(string folder)
     {
         string config = Path.Combine(folder, GenAIConfig);

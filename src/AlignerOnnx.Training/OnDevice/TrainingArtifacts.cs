@@ -17,10 +17,11 @@ public static class TrainingArtifacts
     /// <param name="destination">The folder to make; it must not exist, or be empty.</param>
     /// <param name="options">What to train.</param>
     /// <returns>The start values that the checkpoint holds.</returns>
-    /// <exception cref="ModelRefusedException">The model cannot be read, recognised or differentiated.</exception>
+    /// <exception cref="ModelRefusedException">The model cannot be read, recognised or differentiated, or the destination lies inside its folder.</exception>
     /// <exception cref="IOException">The destination is taken, or the disk is full.</exception>
     public static AdapterParameters Write(string model, string destination, ArtifactOptions options)
     {
+        ModelPaths.RequireOutside(model, destination);
         OnnxModel baseModel = ModelLoader.Load(model);
         ArtifactSet made = Make(baseModel, options, out AdapterParameters start, out IReadOnlyList<string> dataFiles);
         AtomicOutput.MakeFolder(destination, folder =>
