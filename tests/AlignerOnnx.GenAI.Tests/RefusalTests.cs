@@ -36,7 +36,8 @@ public sealed class RefusalTests
     [TestMethod]
     public void Load_ModelForADeviceWithoutItsLibrary_SaysWhatToDo()
     {
-        ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => new ChatModel(Material.Shared("exports", "builder-0.18", "llama3-fp16-cuda")));
+        string folder = Material.Shared("exports", "builder-0.18", "llama3-fp16-cuda");
+        ModelRefusedException refusal = Assert.ThrowsExactly<ModelRefusedException>(() => new ChatModel(folder));
         StringAssert.Contains(refusal.Remedy, "provider_options");
     }
 
