@@ -65,6 +65,7 @@ public static partial class AlignerServer
         builder.Services.AddSingleton(_ => parts);
         builder.Services.AddSingleton(provider => new JobRunner(parts, options, provider.GetRequiredService<ILogger<JobRunner>>()));
         builder.Services.AddHostedService(provider => provider.GetRequiredService<JobRunner>());
+        builder.Services.AddHostedService(provider => new Draining(provider.GetRequiredService<IHostApplicationLifetime>(), parts.Admission));
         AddWatchedFolder(builder.Services, options, parts);
         return builder;
     }

@@ -136,6 +136,26 @@ public sealed partial class OperationsTests
         await server.DisposeAsync();
     }
 
+    /// <summary>Load balancers must see the server go while it still answers.</summary>
+    [TestMethod]
+    public async Task Stop_WhileAnswersAreAwaited_IsNotReadyAndTakesNoNewOnes()
+    {
+        const string Long = "{\"model\":\"pocket\",\"structured_outputs\":{\"regex\":\"[a-z ]{900}\"},\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}";
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { MaxConcurrency = 1 });
+        Task<HttpResponseMessage>[] asked = [.. Enumerable.Range(0, 6).Select(_ => server.PostAsync(Long))];
+        using HttpResponseMessage first = await await Task.WhenAny(asked);
+        Task stopping = server.StopAsync();
+        using HttpResponseMessage ready = await server.Http.GetAsync(new Uri("/health/ready", UriKind.Relative));
+        Assert.AreEqual(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        using HttpResponseMessage live = await server.Http.GetAsync(new Uri("/health/live", UriKind.Relative));
+        Assert.AreEqual(HttpStatusCode.OK, live.StatusCode);
+        using HttpResponseMessage refused = await server.PostAsync(Long);
+        Assert.AreEqual("server_stopping", (await RefusalTests.ErrorOf(refused, HttpStatusCode.ServiceUnavailable)).GetProperty("code").GetString());
+        Assert.IsNotNull(refused.Headers.RetryAfter);
+        Assert.IsTrue((await Task.WhenAll(asked)).All(answer => answer.StatusCode == HttpStatusCode.OK));
+        await stopping;
+    }
+
     [TestMethod]
     public void KeyFile_MissingOrMalformed_IsRefused()
     {

@@ -14,12 +14,24 @@ internal sealed class Admission(int atOnce, int waiting) : IDisposable
         QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
     });
 
+    private volatile bool _closed;
+
     internal long Active => atOnce - (_limiter.GetStatistics()?.CurrentAvailablePermits ?? 0);
 
     internal long Waiting => _limiter.GetStatistics()?.CurrentQueuedCount ?? 0;
 
+    internal bool IsEmpty => Active == 0 && Waiting == 0;
+
+    /// <summary>Takes no more; those that are in or wait go on.</summary>
+    internal void Close() => _closed = true;
+
     internal async Task<IDisposable> EnterAsync(HttpResponse response, CancellationToken cancellation)
     {
+        if (_closed)
+        {
+            response.Headers.RetryAfter = $"{RetryAfterSeconds}";
+            throw new ApiException(StatusCodes.Status503ServiceUnavailable, "The server is being stopped.", code: "server_stopping");
+        }
         RateLimitLease lease = await _limiter.AcquireAsync(1, cancellation);
         if (lease.IsAcquired)
         {
