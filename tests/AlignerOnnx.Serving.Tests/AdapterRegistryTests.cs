@@ -160,6 +160,7 @@ public sealed class AdapterRegistryTests
         Assert.StartsWith("HTTP/1.1 200", await answer.ReadToEndAsync());
         Assert.StartsWith("fp_bare@1:", (await AskAsync("bare")).Fingerprint);
 
+        await ExpectAsync(HttpStatusCode.BadRequest, HttpMethod.Post, "/v1/adapters/bare/rollback", new { verzion = 2 });
         using StringContent text = new("2", Encoding.UTF8, "text/plain");
         using HttpResponseMessage refused = await s_server.Http.PostAsync(new Uri("/v1/adapters/bare/rollback", UriKind.Relative), text);
         Assert.AreEqual(HttpStatusCode.UnsupportedMediaType, refused.StatusCode);

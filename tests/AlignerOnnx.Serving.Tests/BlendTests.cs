@@ -61,7 +61,9 @@ public sealed class BlendTests
     [DataRow("one", "[{\"id\":\"two\"}]", "model", 400)]
     [DataRow("pocket", "[{}]", "adapters[0].id", 400)]
     [DataRow("pocket", "[null]", "adapters[0].id", 400)]
-    [DataRow("pocket", "[{\"id\":\"none\"}]", "model", 404)]
+    [DataRow("pocket", "[{\"id\":\"none\"}]", "adapters[0].id", 404)]
+    [DataRow("pocket", "[{\"id\":\"one\"},{\"id\":\"pocket\"}]", "adapters[1].id", 404)]
+    [DataRow("pocket", "[{\"id\":\"one\",\"sacle\":0.5}]", "adapters[0].sacle", 400)]
     [DataRow("pocket", "[{\"id\":\"one\",\"scale\":11}]", "adapters[0].scale", 400)]
     [DataRow("pocket", "[{\"id\":\"one\",\"scale\":1e999}]", "adapters[0].scale", 400)]
     public async Task Blend_Bad_IsRefusedAndNamesTheParameter(string model, string adapters, string param, int status)

@@ -209,6 +209,8 @@ public sealed class FineTuningTests
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"hyperparameters\":{\"n_epochs\":\"many\"}}", "hyperparameters.n_epochs")]
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"suffix\":\"a b\"}", "suffix")]
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"integrations\":[{\"type\":\"wandb\"}]}", "integrations")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"made_up\":1}", "made_up")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"method\":{\"type\":\"supervised\",\"supervised\":{\"hyperparameters\":{\"stepz\":5}}}}", "method.supervised.hyperparameters.stepz")]
     public async Task Create_Bad_IsRefusedAndNamesTheParameter(string body, string param, int status = 400)
     {
         using HttpResponseMessage response = await s_server.PostAsync(body, path: "/v1/fine_tuning/jobs");

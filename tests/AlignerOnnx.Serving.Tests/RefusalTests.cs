@@ -51,7 +51,10 @@ public sealed class RefusalTests
     [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"xml\"}," + Messages + "}", "response_format")]
     [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_schema\"}," + Messages + "}", "response_format")]
     [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"nothing\"}}}," + Messages + "}", "response_format")]
-    [DataRow("{\"model\":\"pocket\",\"structured_outputs\":{\"regex\":\"[\"}," + Messages + "}", "response_format")]
+    [DataRow("{\"model\":\"pocket\",\"structured_outputs\":{\"regex\":\"[\"}," + Messages + "}", "structured_outputs")]
+    [DataRow("{\"model\":\"pocket\",\"structured_outputs\":{\"choice\":[\"a\"]}," + Messages + "}", "structured_outputs.choice")]
+    [DataRow("{\"model\":\"pocket\",\"stream_options\":{\"include_usages\":true}," + Messages + "}", "stream_options.include_usages")]
+    [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"9999999\":1}," + Messages + "}", "logit_bias")]
     [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"x\":1}," + Messages + "}", "logit_bias")]
     [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"5\":101}," + Messages + "}", "logit_bias")]
     [DataRow("{\"model\":\"pocket\",\"top_logprobs\":3," + Messages + "}", "top_logprobs")]
@@ -123,6 +126,13 @@ public sealed class RefusalTests
     public async Task Get_UnknownPath_Is404WithErrorObject()
     {
         using HttpResponseMessage response = await s_server.Http.GetAsync(new Uri("/v1/nothing", UriKind.Relative));
+        await ErrorOf(response, HttpStatusCode.NotFound);
+    }
+
+    [TestMethod]
+    public async Task Delete_NoModelNamed_Is404()
+    {
+        using HttpResponseMessage response = await s_server.Http.DeleteAsync(new Uri("/v1/models", UriKind.Relative));
         await ErrorOf(response, HttpStatusCode.NotFound);
     }
 

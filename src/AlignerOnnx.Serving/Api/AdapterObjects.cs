@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace AlignerOnnx.Serving;
 
 /// <summary>A list as OpenAI's API gives it.</summary>
@@ -49,9 +52,10 @@ internal sealed record DeletedObject(string Id, string Object)
 }
 
 /// <summary>The body of PUT .../aliases/ALIAS and POST .../rollback: a version number, or an alias.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record VersionChoice
 {
-    public System.Text.Json.JsonElement? Version { get; init; }
+    public JsonElement? Version { get; init; }
 }
 
 /// <summary>The bodies of vLLM's load_lora_adapter and unload_lora_adapter.</summary>

@@ -11,6 +11,8 @@ internal sealed class ApiException(int status, string message, string? param = n
 
     internal static ApiException Invalid(string message, string? param, string? code = null) => new(StatusCodes.Status400BadRequest, message, param, code);
 
+    internal static ApiException Unsupported(string field) => Invalid($"'{field}' is not supported by this server.", field, "unsupported_parameter");
+
     internal static ApiException NoSuchModel(string name) =>
         new(StatusCodes.Status404NotFound, $"The model '{name}' does not exist. GET /v1/models lists those that do.", "model", "model_not_found");
 

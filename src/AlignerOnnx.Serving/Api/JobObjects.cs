@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 namespace AlignerOnnx.Serving;
 
 /// <summary>The body of POST /v1/fine_tuning/jobs.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record JobRequest
 {
     public string? Model { get; init; }
@@ -26,6 +27,7 @@ internal sealed record JobRequest
     public JsonElement? Integrations { get; init; }
 }
 
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record JobMethod
 {
     public string? Type { get; init; }
@@ -35,6 +37,7 @@ internal sealed record JobMethod
     public JobMethodDetails? Dpo { get; init; }
 }
 
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record JobMethodDetails
 {
     public JobHyperparameters? Hyperparameters { get; init; }

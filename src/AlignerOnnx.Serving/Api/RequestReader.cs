@@ -30,16 +30,18 @@ internal static class RequestReader
         catch (JsonException e)
         {
             string? field = e.Path is null or "$" ? null : e.Path.TrimStart('$', '.');
-            throw ApiException.Invalid(IsWrongType(e) ? $"{field ?? "The body"} is of the wrong type; see /reference (byte {e.BytePositionInLine + 1} of line {e.LineNumber + 1})." : $"The body cannot be read: {e.Message}", field);
+            throw IsUnknown(e) ? ApiException.Unsupported(field!) : ApiException.Invalid(IsWrongType(e) ? $"{field ?? "The body"} is of the wrong type; see /reference (byte {e.BytePositionInLine + 1} of line {e.LineNumber + 1})." : $"The body cannot be read: {e.Message}", field);
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            throw new ApiException(e.StatusCode, "The body is larger than this server accepts.", code: "request_too_large");
+            throw new ApiException(e.StatusCode, $"The body is larger than the {http.HttpContext.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize} bytes that this server accepts.", code: "request_too_large");
         }
     }
 
     /// <summary>The parser's own words for it name .NET types.</summary>
     private static bool IsWrongType(JsonException e) => e.Message.Contains("could not be converted", StringComparison.Ordinal);
+
+    private static bool IsUnknown(JsonException e) => e.Message.Contains("could not be mapped", StringComparison.Ordinal);
 
     /// <summary>Fields that keep their JSON are decoded late; what in them is no text must be found here, once for all.</summary>
     private static void RequireUnicode(ReadOnlySpan<byte> body)

@@ -125,6 +125,7 @@ internal sealed record RequestToolFunction
 }
 
 /// <summary>An adapter in a blend.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record AdapterPart
 {
     /// <summary>NAME, NAME@VERSION or NAME@ALIAS.</summary>
@@ -134,6 +135,7 @@ internal sealed record AdapterPart
     public double? Scale { get; init; }
 }
 
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record StreamOptions
 {
     public bool? IncludeUsage { get; init; }
@@ -151,6 +153,7 @@ internal sealed record JsonSchemaFormat
     public JsonElement? Schema { get; init; }
 }
 
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record StructuredOutputs
 {
     public JsonElement? Json { get; init; }

@@ -81,7 +81,7 @@ internal static class Conversation
             && part.TryGetProperty("type", out JsonElement type) && type.ValueKind == JsonValueKind.String && type.GetString() == "text";
         return isText && part.TryGetProperty("text", out JsonElement text) && text.ValueKind == JsonValueKind.String
             ? text.GetString()!
-            : throw ApiException.Invalid("Only parts of the type text are supported.", $"messages[{index}].content");
+            : throw ApiException.Invalid("Only parts of the type text are supported.", $"messages[{index}].content", "unsupported_parameter");
     }
 
     private static ApiException NoRole(int index) => ApiException.Invalid("The message has no role.", $"messages[{index}].role");

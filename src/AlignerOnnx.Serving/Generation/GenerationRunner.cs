@@ -9,7 +9,8 @@ namespace AlignerOnnx.Serving;
 /// <param name="Format">How the answers look.</param>
 /// <param name="Stream">Whether they are sent as they grow.</param>
 /// <param name="IncludeUsage">Whether a stream ends with the usage.</param>
-internal sealed record GenerationPlan(ModelLease Model, IReadOnlyList<GenerationRequest> Requests, int PromptTokens, AnswerFormat Format, bool Stream, bool IncludeUsage);
+/// <param name="FormParam">The parameter to name where the form of the answer is refused.</param>
+internal sealed record GenerationPlan(ModelLease Model, IReadOnlyList<GenerationRequest> Requests, int PromptTokens, AnswerFormat Format, bool Stream, bool IncludeUsage, string FormParam);
 
 /// <summary>Runs a request from its plan to its last byte, within the limits of time and place.</summary>
 internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions options, ILogger<GenerationRunner> logger)
@@ -22,9 +23,10 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
     {
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         deadline.CancelAfter(options.RequestTimeout);
+        GenerationPlan? planned = null;
         try
         {
-            GenerationPlan planned = await plan(deadline.Token);
+            planned = await plan(deadline.Token);
             using ModelLease model = planned.Model;
             RequireShortEnough(planned.Requests, promptParam);
             await MeasuredAsync(context, planned, promptParam == "messages" ? "chat" : "text_completion", deadline.Token);
@@ -39,7 +41,7 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
         }
         catch (GuidanceRefusedException e)
         {
-            throw ApiException.Invalid(e.Message, "response_format", "invalid_form");
+            throw ApiException.Invalid(e.Message, planned?.FormParam ?? "response_format", "invalid_form");
         }
     }
 

@@ -21,6 +21,9 @@ internal static class RequestedForm
         };
     }
 
+    /// <summary>The field that asks for the form; null where none does.</summary>
+    internal static string? ParamOf(GenerationBody body) => Structured(body.StructuredOutputs).Any(asked => asked is not null) ? "structured_outputs" : Format(body.ResponseFormat) is null ? null : "response_format";
+
     private static Guidance? Format(ResponseFormat? format) => format?.Type switch
     {
         null when format is null => null,

@@ -5,7 +5,7 @@ using AlignerOnnx.GenAI;
 namespace AlignerOnnx.Serving;
 
 /// <summary>Turns how an API request wants to be answered into a generation request, or says what about it cannot be done. Nothing asked for is left out silently.</summary>
-internal sealed class SamplingTranslator(ServingOptions options)
+internal sealed class SamplingTranslator(ServingOptions options, int vocabularySize)
 {
     private const int MostStops = 16;
     private const int LongestStop = 1024;
@@ -60,7 +60,7 @@ internal sealed class SamplingTranslator(ServingOptions options)
             bool empty = value.ValueKind is JsonValueKind.Null || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
             if (!empty && !Harmless.Contains(name) && !(Neutral.TryGetValue(name, out string? neutral) && neutral == value.GetRawText()))
             {
-                throw ApiException.Invalid($"'{name}' is not supported by this server.", name, "unsupported_parameter");
+                throw ApiException.Unsupported(name);
             }
         }
     }
@@ -78,7 +78,7 @@ internal sealed class SamplingTranslator(ServingOptions options)
     private static double? InRange(double? value, double least, double most, string name) =>
         value is null || (value >= least && value <= most) ? value : throw ApiException.Invalid($"{name} is {value}; expected {least} to {most}.", name);
 
-    private static Dictionary<int, float> Biases(Dictionary<string, double>? asked)
+    private Dictionary<int, float> Biases(Dictionary<string, double>? asked)
     {
         Dictionary<int, float> biases = [];
         if (asked is { Count: > MostBiases })
@@ -87,8 +87,8 @@ internal sealed class SamplingTranslator(ServingOptions options)
         }
         foreach ((string token, double bias) in asked ?? [])
         {
-            bool valid = int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && bias is >= -100 and <= 100;
-            biases[id] = valid ? (float)bias : throw ApiException.Invalid($"logit_bias has {token}: {bias}; expected token numbers with biases of -100 to 100.", "logit_bias");
+            bool valid = int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id < vocabularySize && bias is >= -100 and <= 100;
+            biases[id] = valid ? (float)bias : throw ApiException.Invalid($"logit_bias has {token}: {bias}; expected token numbers of 0 to {vocabularySize - 1} with biases of -100 to 100.", "logit_bias");
         }
         return biases;
     }

@@ -7,7 +7,7 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
 {
     private const int MostTopLogprobs = 20;
 
-    private readonly SamplingTranslator _sampling = new(options);
+    private readonly SamplingTranslator _sampling = new(options, parts.Chat.VocabularySize);
 
     internal Task Handle(HttpContext context) => runner.RunAsync(context, cancellation => PlanAsync(context.Request, cancellation), "messages");
 
@@ -23,7 +23,7 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
             Guidance? form = FunctionCallForm.Of(functions, request.Guidance, parts.Chat.TemplateTakesTools);
             int[] prompt = Prompt(Conversation.Read(body.Messages), functions);
             IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request with { Guidance = form }, [prompt], choices);
-            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, functions), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            return new GenerationPlan(model, requests, prompt.Length, new ChatFormat(model, parts.Chat, functions), body.Stream is true, body.StreamOptions?.IncludeUsage is true, RequestedForm.ParamOf(body) ?? "tools");
         }
         catch
         {

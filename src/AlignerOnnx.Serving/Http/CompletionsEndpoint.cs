@@ -8,7 +8,7 @@ internal sealed class CompletionsEndpoint(ServerParts parts, ServingOptions opti
 {
     private const int MostLogprobs = 5;
 
-    private readonly SamplingTranslator _sampling = new(options);
+    private readonly SamplingTranslator _sampling = new(options, parts.Chat.VocabularySize);
 
     internal Task Handle(HttpContext context) => runner.RunAsync(context, cancellation => PlanAsync(context.Request, cancellation), "prompt");
 
@@ -27,7 +27,7 @@ internal sealed class CompletionsEndpoint(ServerParts parts, ServingOptions opti
             int[][] prompts = [.. Prompts(body.Prompt)];
             int choices = _sampling.Choices(body, prompts.Length);
             IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request, prompts, choices);
-            return new GenerationPlan(model, requests, prompts.Sum(prompt => prompt.Length), new CompletionFormat(model, parts.Chat), body.Stream is true, body.StreamOptions?.IncludeUsage is true);
+            return new GenerationPlan(model, requests, prompts.Sum(prompt => prompt.Length), new CompletionFormat(model, parts.Chat), body.Stream is true, body.StreamOptions?.IncludeUsage is true, RequestedForm.ParamOf(body) ?? "prompt");
         }
         catch
         {

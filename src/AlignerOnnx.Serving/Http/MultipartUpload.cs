@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
 
@@ -23,7 +24,7 @@ internal static class MultipartUpload
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            throw new ApiException(e.StatusCode, "The upload is larger than this server accepts.", code: "request_too_large");
+            throw new ApiException(e.StatusCode, $"The upload is larger than the {request.HttpContext.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize} bytes that this server accepts.", code: "request_too_large");
         }
         catch (Exception e) when (e is InvalidDataException or BadHttpRequestException || (e is IOException && !request.HttpContext.RequestAborted.IsCancellationRequested))
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace AlignerOnnx.Serving;
 
@@ -70,6 +71,7 @@ internal static class JobStatus
 internal sealed record JobEvent(long Number, string Level, string Type, string Message, JsonElement? Data, DateTimeOffset Created);
 
 /// <summary>What may be set about training. OpenAI's own names, and below them the trainer's; null leaves the choice to the trainer.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record JobHyperparameters
 {
     /// <summary>A number, or <c>auto</c>.</summary>

@@ -42,7 +42,8 @@ internal static class AdapterBlending
         {
             throw ApiException.Invalid($"scale is {scale}; expected {-LargestScale} to {LargestScale}.", $"adapters[{index}].scale");
         }
-        (AdapterVersion version, IDisposable lease) = registry.Acquire(id) ?? throw ApiException.NoSuchModel(id);
+        (AdapterVersion version, IDisposable lease) = registry.Acquire(id) 
+            ?? throw new ApiException(StatusCodes.Status404NotFound, $"There is no adapter '{id}'. GET /v1/models lists those that are served.", $"adapters[{index}].id", "adapter_not_found");
         leases.Add(lease);
         return (version, scale);
     }
