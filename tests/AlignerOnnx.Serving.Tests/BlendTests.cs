@@ -58,6 +58,14 @@ public sealed class BlendTests
     }
 
     [TestMethod]
+    public async Task Blend_WithoutAModel_GoesOnTheBase()
+    {
+        const string blend = "[{\"id\":\"one\",\"scale\":0.5}]";
+        Assert.AreEqual(Text(await AskAsync("half", "null")), Text(await AskAsync(null, blend)));
+    }
+
+    [TestMethod]
+    [DataRow(null, "[]", "model", 400)]
     [DataRow("one", "[{\"id\":\"two\"}]", "model", 400)]
     [DataRow("pocket", "[{}]", "adapters[0].id", 400)]
     [DataRow("pocket", "[null]", "adapters[0].id", 400)]
@@ -66,14 +74,14 @@ public sealed class BlendTests
     [DataRow("pocket", "[{\"id\":\"one\",\"sacle\":0.5}]", "adapters[0].sacle", 400)]
     [DataRow("pocket", "[{\"id\":\"one\",\"scale\":11}]", "adapters[0].scale", 400)]
     [DataRow("pocket", "[{\"id\":\"one\",\"scale\":1e999}]", "adapters[0].scale", 400)]
-    public async Task Blend_Bad_IsRefusedAndNamesTheParameter(string model, string adapters, string param, int status)
+    public async Task Blend_Bad_IsRefusedAndNamesTheParameter(string? model, string adapters, string param, int status)
     {
         using HttpResponseMessage response = await s_server.PostAsync(Body(model, adapters));
         JsonElement error = await RefusalTests.ErrorOf(response, (HttpStatusCode)status);
         Assert.AreEqual(param, error.GetProperty("param").GetString());
     }
 
-    private static async Task<JsonElement> AskAsync(string model, string adapters)
+    private static async Task<JsonElement> AskAsync(string? model, string adapters)
     {
         using HttpResponseMessage response = await s_server.PostAsync(Body(model, adapters));
         string body = await response.Content.ReadAsStringAsync();
@@ -81,8 +89,8 @@ public sealed class BlendTests
         return JsonDocument.Parse(body).RootElement;
     }
 
-    private static string Body(string model, string adapters) =>
-        $"{{\"model\":\"{model}\",\"adapters\":{adapters},\"max_tokens\":16,\"temperature\":0,\"messages\":[{{\"role\":\"user\",\"content\":\"Tell me where a pig lives.\"}}]}}";
+    private static string Body(string? model, string adapters) =>
+        $"{{\"model\":{(model is null ? "null" : $"\"{model}\"")},\"adapters\":{adapters},\"max_tokens\":16,\"temperature\":0,\"messages\":[{{\"role\":\"user\",\"content\":\"Tell me where a pig lives.\"}}]}}";
 
     private static string Text(JsonElement answer) => answer.GetProperty("choices")[0].GetProperty("message").GetProperty("content").GetString()!;
 }

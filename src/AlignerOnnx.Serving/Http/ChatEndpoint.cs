@@ -14,7 +14,7 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
     private async Task<GenerationPlan> PlanAsync(HttpRequest http, CancellationToken cancellation)
     {
         ChatCompletionRequest body = await RequestReader.ReadAsync(http, ApiJson.Default.ChatCompletionRequest, cancellation);
-        ModelLease model = parts.Models.Acquire(body.Model ?? throw ApiException.Invalid("model is missing.", "model"), body.Adapters);
+        ModelLease model = parts.Models.Acquire(body.Model, body.Adapters);
         try
         {
             GenerationRequest request = _sampling.Translate(body, body.MaxCompletionTokens, TopLogprobs(body), model.EngineKey);

@@ -15,7 +15,7 @@ internal sealed class CompletionsEndpoint(ServerParts parts, ServingOptions opti
     private async Task<GenerationPlan> PlanAsync(HttpRequest http, CancellationToken cancellation)
     {
         CompletionRequest body = await RequestReader.ReadAsync(http, ApiJson.Default.CompletionRequest, cancellation);
-        ModelLease model = parts.Models.Acquire(body.Model ?? throw ApiException.Invalid("model is missing.", "model"), body.Adapters);
+        ModelLease model = parts.Models.Acquire(body.Model, body.Adapters);
         try
         {
             if (body.Logprobs is < 0 or > MostLogprobs)

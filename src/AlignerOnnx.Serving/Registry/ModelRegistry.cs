@@ -10,14 +10,20 @@ internal sealed class ModelRegistry(AdapterRegistry adapters, ServingOptions opt
     internal ServedModel? Find(string name) => name == options.BaseName ? Base : adapters.Resolve(name) is { } version ? ToModel(name, version) : null;
 
     /// <summary>Keeps what the name means now, and the adapters that shall be blended into it, for one request, to its end.</summary>
+    /// <param name="name">The request's model; null only where there are adapters to blend, which go on the base model.</param>
+    /// <param name="blend">Adapters to blend.</param>
     /// <exception cref="ApiException">There is no such model, or the adapters cannot be blended.</exception>
-    internal ModelLease Acquire(string name, IReadOnlyList<AdapterPart>? blend)
+    internal ModelLease Acquire(string? name, IReadOnlyList<AdapterPart>? blend)
     {
         if (blend is { Count: > 0 })
         {
-            return name == options.BaseName
-                ? AdapterBlending.Acquire(adapters, name, blend)
+            return name is null || name == options.BaseName
+                ? AdapterBlending.Acquire(adapters, options.BaseName, blend)
                 : throw ApiException.Invalid($"With adapters, model must be the base model, '{options.BaseName}'.", "model");
+        }
+        if (name is null)
+        {
+            throw ApiException.Invalid("model is missing.", "model");
         }
         if (name == options.BaseName)
         {
