@@ -53,8 +53,9 @@ public sealed class RecognisedModel
         match is { Success: true, Found.ElementType: not (DataType.Float or DataType.Float16 or DataType.Bfloat16) and var type } ? Match<AttentionSite>.Fail($"the layer computes in {type}, not in float, float16 or bfloat16", core) : match;
 
     /// <summary>All sites; a model is patched completely or refused.</summary>
+    /// <param name="explained">Whether the user sees the reason of every layer already.</param>
     /// <exception cref="ModelRefusedException">There is no attention core, one cannot be patched, or the layers differ.</exception>
-    public IReadOnlyList<AttentionSite> RequireSites()
+    public IReadOnlyList<AttentionSite> RequireSites(bool explained = false)
     {
         string file = Model.Path ?? "the model";
         if (Cores.Count == 0 && AttentionCores.BranchWithAttention(Model.Graph) is { } choice)
@@ -68,7 +69,7 @@ public sealed class RecognisedModel
         if (Cores.FirstOrDefault(core => !core.Match.Success) is { } failed)
         {
             throw new ModelRefusedException($"Layer {failed.Layer} cannot be patched: {failed.Match.Reason}", $"{file}, {failed.Core}", failed.Match.Culprit,
-                "attention between projections and an output projection, as exports of the LLaMA family have it", "run `aligner inspect --explain` to see every layer");
+                "attention between projections and an output projection, as exports of the LLaMA family have it", explained ? null : "run `aligner inspect --explain` to see every layer");
         }
         AttentionSite[] sites = [.. Cores.Select(core => core.Match.Found!)];
         if (sites.FirstOrDefault(site => site.ElementType != sites[0].ElementType) is { } other)

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using AlignerOnnx.TestMaterial;
+using Google.Protobuf;
+using Onnx;
 
 namespace AlignerOnnx.Cli.Tests;
 
@@ -75,6 +77,34 @@ public sealed class InspectCommandTests
         Assert.IsFalse(site.GetProperty("patchable").GetBoolean());
         Assert.Contains("learned position embeddings", site.GetProperty("reason").GetString()!);
         Assert.Contains("what to do:", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Inspect_AnotherArchitectureExplained_AdvisesNothingThatWasDone()
+    {
+        string model = Material.Shared("exports", "genai_tiny-random-gpt2-fp32");
+        Assert.Contains("inspect --explain", (await AlignerProcess.RunAsync("inspect", model)).Expect(ExitCodes.ModelRefused).Errors);
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("inspect", model, "--explain")).Expect(ExitCodes.ModelRefused);
+        Assert.Contains("learned position embeddings", run.Errors);
+        Assert.DoesNotContain("--explain", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Inspect_NoProducer_IsUnknown()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string file = Path.Combine(folder, "model.onnx");
+            ModelProto proto = ModelProto.Parser.ParseFrom(await File.ReadAllBytesAsync(Path.Combine(Material.Pocket(), "model.onnx")));
+            proto.ClearProducerName();
+            await File.WriteAllBytesAsync(file, proto.ToByteArray());
+            Assert.Contains("producer          unknown, IR", (await AlignerProcess.RunAsync("inspect", file)).Expect(ExitCodes.Done).Output);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [TestMethod]

@@ -25,19 +25,19 @@ internal sealed class InspectCommand : AlignerCommand
 
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
+        bool explain = parsed.GetValue(_explain);
         RecognisedModel recognised = RecognisedModel.Of(ModelLoader.LoadStructure(parsed.GetRequiredValue(_model)));
         Architecture? architecture = null;
         ModelRefusedException? refusal = null;
         try
         {
-            architecture = Architecture.Of(recognised.RequireSites(), recognised.Model.Path!);
+            architecture = Architecture.Of(recognised.RequireSites(explain), recognised.Model.Path!);
         }
         catch (ModelRefusedException refused)
         {
             // The report comes first: it is what the user needs to understand the refusal.
             refusal = refused;
         }
-        bool explain = parsed.GetValue(_explain);
         InspectReport shown = InspectReport.Of(recognised, architecture, parsed.GetValue(_tokens), parsed.GetValue(_startLayer));
         output.Result(shown, report => Show(output, report, explain));
         if (shown.MissingFiles.Count > 0)
@@ -55,7 +55,7 @@ internal sealed class InspectCommand : AlignerCommand
     private static void Show(CommandOutput output, InspectReport report, bool explain)
     {
         output.Line($"{report.Model}");
-        output.Line($"  producer          {report.Producer}, IR {report.IrVersion}, opset {report.Opset}, {report.Nodes} nodes");
+        output.Line($"  producer          {(report.Producer.Length == 0 ? "unknown" : report.Producer)}, IR {report.IrVersion}, opset {report.Opset}, {report.Nodes} nodes");
         if (report.Slots is not null)
         {
             output.Line($"  patched           {report.Slots}");
