@@ -78,6 +78,17 @@ public sealed class TrainOrtTrainingTests
         (await AlignerProcess.RunAsync("train", "artifacts", Material.Pocket(), "-o", Path.Combine(_folder, "none"), "--attention", "concat", "--start-layer", "3")).Expect(ExitCodes.Usage);
     }
 
+    /// <summary>The default rate is for a hidden size of 128 and falls as those of the trainer do: of pairs with its square.</summary>
+    [TestMethod]
+    [DataRow("reference-models/ref-qwen2", new string[0], 0.04)]
+    [DataRow("reference-models/ref-qwen2", new[] { "--pairs" }, 0.08)]
+    [DataRow("reference-models/ref-qwen2", new[] { "--learning-rate", "0.03" }, 0.03)]
+    public async Task TrainArtifacts_LearningRate_FitsTheWidthUnlessGiven(string export, string[] more, double rate)
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(["train", "artifacts", Material.Shared(["exports", .. export.Split('/')]), "-o", Path.Combine(_folder, "artifacts"), "--json", .. more])).Expect(ExitCodes.Done);
+        Assert.AreEqual(rate, run.Document.GetProperty("learning_rate").GetDouble());
+    }
+
     [TestMethod]
     public async Task Resume_InTheTrainingRuntime_EndsByteForByteAsTheWholeRun()
     {

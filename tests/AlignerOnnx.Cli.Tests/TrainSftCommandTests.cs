@@ -112,6 +112,27 @@ public sealed class TrainSftCommandTests
     }
 
     [TestMethod]
+    public async Task StartLayer_BeyondTheModel_IsRefusedWithItsLayers()
+    {
+        string output = Path.Combine(_folder, "x");
+        foreach (string[] command in (string[][])[["train", "sft", Material.Pocket(), "--data", Train, "-o", output], ["train", "artifacts", Material.Pocket(), "-o", output], ["inspect", Material.Pocket()]])
+        {
+            AlignerProcess.Run run = (await AlignerProcess.RunAsync([.. command, "--start-layer", "6"])).Expect(ExitCodes.ModelRefused);
+            Assert.Contains("a layer from 0 to 5", run.Errors);
+            Assert.IsFalse(Directory.Exists(output));
+        }
+        Assert.AreEqual(5, (await AlignerProcess.RunAsync("inspect", Material.Pocket(), "--start-layer", "5", "--json")).Expect(ExitCodes.Done).Document.GetProperty("start_layer").GetInt32());
+    }
+
+    [TestMethod]
+    public async Task StartLayer_NotGiven_IsTheLastOfAModelWithFewer()
+    {
+        string model = Material.Shared("exports", "genai_tiny-random-Llama-fp32");
+        Assert.AreEqual(1, (await AlignerProcess.RunAsync("inspect", model, "--json")).Expect(ExitCodes.Done).Document.GetProperty("start_layer").GetInt32());
+        Assert.AreEqual(1, (await AlignerProcess.RunAsync("train", "artifacts", model, "-o", Path.Combine(_folder, "x"), "--json")).Expect(ExitCodes.Done).Document.GetProperty("start_layer").GetInt32());
+    }
+
+    [TestMethod]
     public async Task TrainSft_From_ContinuesThatAdapter()
     {
         string first = Path.Combine(_folder, "first");

@@ -5,6 +5,7 @@ using System.Numerics;
 using System.Text.Json;
 using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.GraphRewrites.Injection;
+using AlignerOnnx.GraphRewrites.Recognition;
 using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli;
@@ -146,7 +147,7 @@ internal static class CommonOptions
         Whole("--tokens", "Tokens shared by every layer; the paper's adapters have 1 or 10.", standard: 1, least: 1, most: 1024);
 
     public static Option<int> StartLayer() =>
-        Whole("--start-layer", "The first adapted layer, from 0; at most the model's last one; concat attention takes every layer.", standard: 2, least: 0);
+        Whole("--start-layer", "The first adapted layer, from 0; by default the last one of a model with fewer layers; concat attention takes every layer.", Architecture.StandardStartLayer, least: 0);
 
     /// <summary>A whole number with a smallest and a largest value; anything else is a usage error that names the range.</summary>
     public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>

@@ -14,7 +14,7 @@ internal sealed record InspectReport(
 
     public static InspectReport Of(RecognisedModel recognised, Architecture? architecture, int tokens, int startLayer)
     {
-        int? start = architecture is null ? null : Math.Min(startLayer, architecture.Layers - 1);
+        int? start = architecture?.StartLayerFor(startLayer, recognised.Model.Path!);
         return new InspectReport(
             recognised.Model.Path!, recognised.Model.ProducerName, recognised.Model.IrVersion, recognised.Model.Opset(), recognised.Model.Graph.Nodes.Count,
             recognised.Model.Metadata(SlotLayouts.MetadataKey),

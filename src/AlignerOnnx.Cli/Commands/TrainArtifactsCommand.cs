@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using AlignerOnnx.GraphRewrites.Gradients;
 using AlignerOnnx.Serving;
 using AlignerOnnx.Training;
@@ -19,7 +20,7 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     private readonly Option<string?> _from = CommonOptions.From();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
     private readonly Option<int> _steps = CommonOptions.Whole("--steps", "Steps of the learning rate's schedule; later steps have the rate of the last.", Standard.Steps, least: 1, most: 1_000_000);
-    private readonly Option<double> _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW.", 0.02, least: 1e-9, most: 10);
+    private readonly Option<double> _learningRate = CommonOptions.Number("--learning-rate", "The step size of AdamW; the default is for a hidden size of 128 and falls for larger ones as those of train sft and, with --pairs, of train dpo do.", 0.02, least: 1e-9, most: 10);
     private readonly Option<LearningRateShape> _schedule = CommonOptions.Schedule(LearningRateShape.Constant);
     private readonly Option<int> _warmUp = CommonOptions.Whole("--warm-up", "Steps in which the learning rate grows.", standard: 0, least: 0);
     private readonly Option<double> _clip = CommonOptions.Number("--clip", "The largest norm of a gradient; 0 does not clip.", standard: 0, least: 0, most: 1e6);
@@ -63,15 +64,19 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
             Recompute = parsed.GetValue(_recompute),
             Inline = parsed.GetValue(_inline),
         };
-        ArtifactOptions made = OnDeviceArtifacts.Write(parsed.GetRequiredValue(_model), destination, options, parsed.GetValue(_from), parsed.GetValue(_anyBase));
-        output.Result(new Report(destination, made.Start!.Parameters.Shape.TrainableValues, made.Tokens, made.StartLayer, steps), report =>
+        ArtifactOptions made = OnDeviceArtifacts.Write(parsed.GetRequiredValue(_model), destination, options, parsed.GetValue(_from), parsed.GetValue(_anyBase), WidthExponent(parsed));
+        output.Result(new Report(destination, made.Start!.Parameters.Shape.TrainableValues, made.Tokens, made.StartLayer, steps, made.Schedule!.Peak), report =>
         {
             output.Line($"{report.Output}");
             output.Line($"  {ArtifactNames.TrainingModel}, {ArtifactNames.EvaluationModel}, {ArtifactNames.OptimizerModel}, {ArtifactNames.Checkpoint}");
-            output.Line($"  trains {report.TrainableParameters} numbers; AdamW, schedule and clipping are in the optimizer graph");
+            output.Line($"  trains {report.TrainableParameters} numbers at a learning rate of {report.LearningRate.ToString("G3", CultureInfo.InvariantCulture)}; AdamW, schedule and clipping are in the optimizer graph");
         });
         return Task.FromResult(ExitCodes.Done);
     }
+
+    /// <summary>A rate that is given is meant for this model.</summary>
+    private double WidthExponent(ParseResult parsed) =>
+        parsed.GetResult(_learningRate) is { Implicit: false } ? 0 : (parsed.GetValue(_pairs) ? PreferenceRequest.Recipe : TrainingOptions.Supervised).WidthExponent;
 
     private void RequirePairs(CommandResult command)
     {
@@ -82,5 +87,5 @@ internal sealed class TrainArtifactsCommand : AlignerCommand
     }
 
     /// <summary>What <c>aligner train artifacts --json</c> writes.</summary>
-    private sealed record Report(string Output, int TrainableParameters, int Tokens, int StartLayer, int Steps);
+    private sealed record Report(string Output, int TrainableParameters, int Tokens, int StartLayer, int Steps, double LearningRate);
 }

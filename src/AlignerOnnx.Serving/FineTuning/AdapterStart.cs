@@ -28,7 +28,7 @@ internal sealed record AdapterStart(int Layer, AdapterParameters Parameters, Att
             return Read(model, source, request.AnyBase);
         }
         TrainingOptions options = request.Options;
-        int layer = options.Attention == AttentionReading.Concat ? 0 : Math.Min(options.StartLayer, model.Architecture.Layers - 1);
+        int layer = options.Attention == AttentionReading.Concat ? 0 : model.Architecture.StartLayerFor(options.StartLayer, request.Model);
         return new AdapterStart(layer, AdapterParameters.Initial(model.Shape(layer, options.Tokens, options.Attention), options.Seed, options.TokenScale), options.Attention);
     }
 

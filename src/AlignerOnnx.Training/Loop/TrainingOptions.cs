@@ -1,4 +1,5 @@
 using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Training;
 
@@ -44,8 +45,8 @@ public sealed record TrainingOptions
     /// <summary>How tokens take part in attention. Default <see cref="AttentionReading.Gated"/>, the paper's. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
     public AttentionReading Attention { get; init; }
 
-    /// <summary>The first layer that is adapted, 0 or more; 0 with <see cref="AttentionReading.Concat"/>, whatever is said here. Default 2, the paper's. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
-    public int StartLayer { get; init; } = 2;
+    /// <summary>The first layer that is adapted, 0 or more; 0 with <see cref="AttentionReading.Concat"/>, whatever is said here. Default 2, the paper's, or the last layer of a model that has fewer. It is fixed when the gradient graph is built; the trainer itself does not read it.</summary>
+    public int StartLayer { get; init; } = Architecture.StandardStartLayer;
 
     /// <summary>Tokens of a new adapter, 1 or more. Default 1.</summary>
     public int Tokens { get; init; } = 1;
@@ -73,7 +74,7 @@ public sealed record TrainingOptions
     public TrainingOptions ForWidth(long hiddenSize)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
-        return this with { LearningRate = Math.Round(LearningRate * Math.Pow(MeasuredWidth / hiddenSize, WidthExponent), 6) };
+        return this with { LearningRate = RateForWidth(LearningRate, hiddenSize, WidthExponent) };
     }
 
     /// <summary>Checks every range.</summary>
@@ -95,6 +96,8 @@ public sealed record TrainingOptions
         Optimizer.Check();
         _ = MakeSchedule();
     }
+
+    internal static double RateForWidth(double rate, long hiddenSize, double exponent) => Math.Round(rate * Math.Pow(MeasuredWidth / hiddenSize, exponent), 6);
 
     /// <summary>Whether an evaluation follows a step; the last step always has one.</summary>
     internal bool EvaluatesAfter(int step) => step == Steps || (EvaluationInterval > 0 && step % EvaluationInterval == 0);

@@ -1,4 +1,5 @@
 using AlignerOnnx.GraphRewrites.Gradients;
+using AlignerOnnx.GraphRewrites.Recognition;
 
 namespace AlignerOnnx.Training;
 
@@ -9,7 +10,7 @@ public sealed record ArtifactOptions
     public int Tokens { get; init; } = 1;
 
     /// <summary>The first adapted layer, 0 or more. Default 2.</summary>
-    public int StartLayer { get; init; } = 2;
+    public int StartLayer { get; init; } = Architecture.StandardStartLayer;
 
     /// <summary>How tokens take part in attention. Default <see cref="AttentionReading.Gated"/>; <see cref="AttentionReading.Concat"/> takes start layer 0 alone, and no gates.</summary>
     public AttentionReading Attention { get; init; }

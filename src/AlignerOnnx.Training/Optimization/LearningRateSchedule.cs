@@ -20,7 +20,6 @@ public enum LearningRateShape
 public sealed class LearningRateSchedule
 {
     private readonly LearningRateShape _shape;
-    private readonly double _peak;
     private readonly int _warmUpSteps;
     private readonly int _totalSteps;
 
@@ -40,9 +39,21 @@ public sealed class LearningRateSchedule
         ArgumentOutOfRangeException.ThrowIfNegative(warmUpSteps);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(warmUpSteps, totalSteps);
         _shape = shape;
-        _peak = peak;
+        Peak = peak;
         _warmUpSteps = warmUpSteps;
         _totalSteps = totalSteps;
+    }
+
+    /// <summary>The highest rate.</summary>
+    public double Peak { get; }
+
+    /// <summary>The same with rates that suit another hidden size d than 128: times (128 / d) to the power of <paramref name="exponent"/>, as <see cref="TrainingOptions.ForWidth"/>.</summary>
+    /// <param name="hiddenSize">d, 1 or more.</param>
+    /// <param name="exponent">The power, 0 or more.</param>
+    public LearningRateSchedule ForWidth(long hiddenSize, double exponent)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
+        return new LearningRateSchedule(_shape, TrainingOptions.RateForWidth(Peak, hiddenSize, exponent), _warmUpSteps, _totalSteps);
     }
 
     /// <summary>The rate of one step.</summary>
@@ -54,15 +65,15 @@ public sealed class LearningRateSchedule
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         if (step < _warmUpSteps)
         {
-            return _peak * (step + 1) / _warmUpSteps;
+            return Peak * (step + 1) / _warmUpSteps;
         }
         // With nothing but warm-up there is no decay to place a step on.
         double progress = _totalSteps == _warmUpSteps ? 0 : Math.Min(1, (double)(step - _warmUpSteps) / (_totalSteps - _warmUpSteps));
         return _shape switch
         {
-            LearningRateShape.Linear => _peak * (1 - progress),
-            LearningRateShape.Cosine => _peak * (1 + Math.Cos(Math.PI * progress)) / 2,
-            _ => _peak,
+            LearningRateShape.Linear => Peak * (1 - progress),
+            LearningRateShape.Cosine => Peak * (1 + Math.Cos(Math.PI * progress)) / 2,
+            _ => Peak,
         };
     }
 }
