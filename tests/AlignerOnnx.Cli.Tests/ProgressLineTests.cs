@@ -1,4 +1,5 @@
 using AlignerOnnx.Serving;
+using AlignerOnnx.Training;
 
 namespace AlignerOnnx.Cli.Tests;
 
@@ -33,6 +34,17 @@ public sealed class ProgressLineTests
         }
         line.Finish("100 steps");
         Assert.AreEqual("step 0\nstep 40\nstep 80\n100 steps\n", writer.ToString());
+    }
+
+    /// <summary>A margin that rounds to nothing has no sign.</summary>
+    [TestMethod]
+    [DataRow(-0.001, "margin 0.00 ")]
+    [DataRow(-0.006, "margin -0.01 ")]
+    [DataRow(1234.5, "margin 1234.50 ")]
+    public void Text_OfAMargin_IsRounded(double margin, string shown)
+    {
+        TrainingProgress progress = new(1, 2, 0.5, 0.01, 1, 100, TimeSpan.FromSeconds(1)) { Values = new Dictionary<string, double> { [PreferenceMeasures.AccuracyName] = 0.5, [PreferenceMeasures.MarginName] = margin } };
+        Assert.Contains(shown, TrainingProgressLine.Text(progress));
     }
 
     [TestMethod]

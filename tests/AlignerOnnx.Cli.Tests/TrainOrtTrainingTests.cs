@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace AlignerOnnx.Cli.Tests;
 
@@ -87,6 +89,16 @@ public sealed class TrainOrtTrainingTests
     {
         AlignerProcess.Run run = (await AlignerProcess.RunAsync(["train", "artifacts", Material.Shared(["exports", .. export.Split('/')]), "-o", Path.Combine(_folder, "artifacts"), "--json", .. more])).Expect(ExitCodes.Done);
         Assert.AreEqual(rate, run.Document.GetProperty("learning_rate").GetDouble());
+    }
+
+    /// <summary>The memory that is shown while it trains is that of both processes, as in the summary.</summary>
+    [TestMethod]
+    public async Task TrainSft_InTheTrainingRuntime_ShowsTheMemoryOfBothProcesses()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(Arguments("native", "--engine", "ort-training", "--ort-training-library", Material.OrtTrainingLibrary()))).Expect(ExitCodes.Done);
+        double shown = double.Parse(Regex.Match(run.Errors, "step 20/20 .* ([0-9,]+) MB").Groups[1].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+        double summary = run.Document.GetProperty("peak_memory_bytes").GetInt64() / 1e6;
+        Assert.AreEqual(summary, shown, 0.05 * summary);
     }
 
     [TestMethod]

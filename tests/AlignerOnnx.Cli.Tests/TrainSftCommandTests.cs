@@ -48,6 +48,7 @@ public sealed class TrainSftCommandTests
     {
         AlignerProcess.Run run = (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", Path.Combine(_folder, "adapter"), "--steps", "1", "--warm-up", "1")).Expect(ExitCodes.Done);
         Assert.HasCount(2, run.Errors.Split("step 1/1"));
+        Assert.Contains("1 step in", run.Output);
     }
 
     /// <summary>A picture that cannot be written (a folder stands in its place here; a disk may be full) is said, and costs no adapter.</summary>
@@ -130,6 +131,20 @@ public sealed class TrainSftCommandTests
         string model = Material.Shared("exports", "genai_tiny-random-Llama-fp32");
         Assert.AreEqual(1, (await AlignerProcess.RunAsync("inspect", model, "--json")).Expect(ExitCodes.Done).Document.GetProperty("start_layer").GetInt32());
         Assert.AreEqual(1, (await AlignerProcess.RunAsync("train", "artifacts", model, "-o", Path.Combine(_folder, "x"), "--json")).Expect(ExitCodes.Done).Document.GetProperty("start_layer").GetInt32());
+    }
+
+    [TestMethod]
+    public async Task TrainSft_Patience_SaysThatItStoppedEarly()
+    {
+        // A step of this size unlearns more than it learns: no later measurement is better than the first.
+        string[] arguments = ["train", "sft", Material.Pocket(), "--data", Train, "--eval", Held, "--steps", "30", "--learning-rate", "3", "--schedule", "constant", "--warm-up", "0", "--eval-every", "1", "--patience", "2"];
+        JsonElement stop = (await AlignerProcess.RunAsync([.. arguments, "-o", Path.Combine(_folder, "json"), "--json"])).Expect(ExitCodes.Done).Document.GetProperty("early_stop");
+        int step = stop.GetProperty("step").GetInt32();
+        Assert.AreEqual(2, stop.GetProperty("measurements").GetInt32());
+        Assert.AreEqual(step - 2, stop.GetProperty("best_step").GetInt32());
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync([.. arguments, "-o", Path.Combine(_folder, "text")])).Expect(ExitCodes.Done);
+        Assert.Contains($"stopped early     after step {step} of 30: the last 2 measurements were no better than that of step {step - 2}", run.Output);
+        Assert.AreEqual(JsonValueKind.Null, (await AlignerProcess.RunAsync("train", "sft", Material.Pocket(), "--data", Train, "-o", Path.Combine(_folder, "all"), "--steps", "1", "--json")).Expect(ExitCodes.Done).Document.GetProperty("early_stop").ValueKind);
     }
 
     [TestMethod]

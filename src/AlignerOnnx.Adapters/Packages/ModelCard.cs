@@ -45,7 +45,7 @@ internal static class ModelCard
         {
             card.Append(CultureInfo.InvariantCulture, $"""
 
-                Origin: {origin.Recipe}{(origin.Steps > 0 ? $", {origin.Steps} steps" : "")}.
+                Origin: {origin.Recipe}{(origin.Steps > 0 ? $", {origin.Steps} step{(origin.Steps == 1 ? "" : "s")}" : "")}.
 
                 """);
         }

@@ -56,7 +56,7 @@ internal sealed class AdapterShowCommand : AlignerCommand
         output.Line($"  base              {(config.BaseFingerprint.Length > 0 ? $"{config.BaseModelNameOrPath} ({config.BaseFingerprint})" : "not known; it fits with --any-base")}");
         if (config.Training is { } training)
         {
-            string steps = training.Steps > 0 ? $"; {training.Steps} steps, last loss {Number(training.FinalLoss)}, evaluation loss {Number(training.EvalLoss)}" : "";
+            string steps = training.Steps > 0 ? $"; {training.Steps} step{(training.Steps == 1 ? "" : "s")}, last loss {Number(training.FinalLoss)}, evaluation loss {Number(training.EvalLoss)}" : "";
             output.Line($"  training          {training.Recipe}{steps}");
         }
         output.Line($"  norm of a token   {report.TokenNorm:f2} (a fresh one has {Math.Sqrt(config.HiddenSize):f2})");

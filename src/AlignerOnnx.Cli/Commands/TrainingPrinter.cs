@@ -26,7 +26,11 @@ internal static class TrainingPrinter
     public static void Show(CommandOutput output, FineTuningReport made)
     {
         output.Line(made.Output);
-        output.Line(Text($"  trained           {made.TrainableParameters:N0} parameters ({made.Tokens} token{(made.Tokens == 1 ? "" : "s")}, from layer {made.StartLayer}), {made.Steps:N0} steps in {made.Seconds:F1} s"));
+        output.Line(Text($"  trained           {made.TrainableParameters:N0} parameters ({made.Tokens} token{(made.Tokens == 1 ? "" : "s")}, from layer {made.StartLayer}), {made.Steps:N0} step{(made.Steps == 1 ? "" : "s")} in {made.Seconds:F1} s"));
+        if (made.EarlyStop is { } stop)
+        {
+            output.Line($"  stopped early     {stop.Message}");
+        }
         output.Line(Text($"  final loss        {made.FinalLoss:F4}"));
         if (made.EvalLoss is double loss)
         {
@@ -34,7 +38,7 @@ internal static class TrainingPrinter
         }
         if (made is { PreferenceAccuracy: double accuracy, Margin: double margin })
         {
-            output.Line(Text($"  preferred         {accuracy:P1} of the pairs; {made.RewardAccuracy:P1} gained on the other answer, by {margin:F3} in reward (reference: {made.Reference})"));
+            output.Line(Text($"  preferred         {accuracy:P1} of the pairs; {made.RewardAccuracy:P1} gained on the other answer, by {margin:0.000;-0.000;0.000} in reward (reference: {made.Reference})"));
         }
         if (made.SupervisedAdapter is string supervised)
         {

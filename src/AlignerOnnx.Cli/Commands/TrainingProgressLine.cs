@@ -12,9 +12,7 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
 
     public void Report(TrainingProgress progress)
     {
-        // Memory as it is now: drawing the curve takes some too, and the line is shown again after it.
-        long memory = PeakMemory.ReadBytes();
-        _last = () => Text(progress, memory);
+        _last = () => Text(progress);
         _line.Report(_last);
         if (progress.Growth is { } growth)
         {
@@ -38,10 +36,10 @@ internal sealed class TrainingProgressLine(CommandOutput output) : IDisposable
 
     public void Dispose() => _line.Dispose();
 
-    private static string Text(TrainingProgress progress, long memory) => string.Create(CultureInfo.InvariantCulture,
-        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}{Preference(progress)}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {memory / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
+    internal static string Text(TrainingProgress progress) => string.Create(CultureInfo.InvariantCulture,
+        $"step {progress.Step}/{progress.Steps}  loss {progress.Loss:F4}{Preference(progress)}  lr {progress.LearningRate:G3}  {progress.TokensPerSecond:N0} tokens/s  {progress.PeakMemoryBytes / 1e6:N0} MB  {progress.Left:hh\\:mm\\:ss} left");
 
     private static string Preference(TrainingProgress progress) => progress.Values is { } values && values.TryGetValue(PreferenceMeasures.AccuracyName, out double accuracy)
-        ? string.Create(CultureInfo.InvariantCulture, $"  preferred {accuracy:P0}  margin {values[PreferenceMeasures.MarginName]:F2}")
+        ? string.Create(CultureInfo.InvariantCulture, $"  preferred {accuracy:P0}  margin {values[PreferenceMeasures.MarginName]:0.00;-0.00;0.00}")
         : "";
 }

@@ -47,6 +47,7 @@ internal static class AdapterSaving
             FirstStepSeconds = run.FirstStepSeconds,
             DrawingProblem = run.DrawingProblem,
             LossGrowth = result.Growth,
+            EarlyStop = result.EarlyStop,
         };
     }
 }

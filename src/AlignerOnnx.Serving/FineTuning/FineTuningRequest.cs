@@ -100,6 +100,9 @@ public sealed record FineTuningReport(
     /// <summary>When the loss grew far above its start, and what to do; null where it never did.</summary>
     public LossGrowth? LossGrowth { get; init; }
 
+    /// <summary>Why there were fewer steps than asked for; null where all were made.</summary>
+    public EarlyStop? EarlyStop { get; init; }
+
     /// <summary>Share of pairs whose preferred answer is the more probable one: of the evaluation's pairs where there are some, else of the last step's; null for supervised training.</summary>
     public double? PreferenceAccuracy { get; init; }
 

@@ -26,7 +26,11 @@ internal static class SupervisedStageTraining
             return folder;
         }
         say?.Invoke($"supervised stage: {stage.Options.Steps} updates on the preferred answers, into {folder}");
-        SupervisedFineTuning.Run(request with { Output = folder, Options = stage.Options, LossOn = stage.LossOn, PreferredAnswers = true }, readData, progress, cancellation);
+        FineTuningReport made = SupervisedFineTuning.Run(request with { Output = folder, Options = stage.Options, LossOn = stage.LossOn, PreferredAnswers = true }, readData, progress, cancellation);
+        if (made.EarlyStop is { } stop)
+        {
+            say?.Invoke($"supervised stage: stopped early {stop.Message}");
+        }
         return folder;
     }
 

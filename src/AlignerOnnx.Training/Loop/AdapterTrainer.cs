@@ -47,7 +47,7 @@ public sealed class AdapterTrainer
                     made = made with { Evaluation = due.Measure(_engine, run.Parameters, cancellationToken) };
                     run.Keep(made.Evaluation);
                 }
-                watcher?.Stepped(made, run.Snapshot);
+                watcher?.Stepped(made with { PeakMemoryBytes = run.PeakMemoryBytes }, run.Snapshot);
             }
             return run.Finish(cancelled: false);
         }

@@ -49,6 +49,8 @@ internal sealed class TrainingRun
 
     public TimeSpan Elapsed => _clock.Elapsed;
 
+    public long PeakMemoryBytes => PeakMemory.ReadBytes() + (_engine?.PeakMemoryBytes ?? 0);
+
     public double TokensPerSecond => _tokens / Math.Max(Elapsed.TotalSeconds, 1e-9);
 
     /// <summary>Starts a step; one that an evaluation belongs to is only complete with it, so a run that is stopped in between goes back to this state.</summary>
@@ -80,5 +82,8 @@ internal sealed class TrainingRun
 
     public TrainingState Snapshot() => new(Parameters.Clone(), _optimizer.Snapshot(), [.. _losses]) { Best = _best, EvaluationsSinceBest = _evaluationsSinceBest };
 
-    public TrainingResult Finish(bool cancelled) => new((cancelled ? _beforeStep : null) ?? Snapshot(), cancelled, Elapsed, _tokens, PeakMemory.ReadBytes() + (_engine?.PeakMemoryBytes ?? 0));
+    public TrainingResult Finish(bool cancelled) => new((cancelled ? _beforeStep : null) ?? Snapshot(), cancelled, Elapsed, _tokens, PeakMemoryBytes)
+    {
+        EarlyStop = cancelled || Step == _options.Steps ? null : new EarlyStop(Step, _options.Steps, _evaluationsSinceBest, _best?.Step, LossGrown: _options.Patience is null),
+    };
 }

@@ -53,6 +53,9 @@ public sealed record TrainingProgress(int Step, int Steps, double Loss, double L
     /// <summary>That the loss has grown far above its start, at the step where that is first plain; else null.</summary>
     public LossGrowth? Growth { get; init; }
 
+    /// <summary>Peak memory so far of the process and of further ones of the engine.</summary>
+    public long PeakMemoryBytes { get; init; }
+
     /// <summary>The time that the steps to come will take at the speed of those made.</summary>
     public TimeSpan Left => Elapsed / StepsOfRun * (Steps - Step);
 }
@@ -76,6 +79,9 @@ public sealed record TrainingResult(TrainingState State, bool Cancelled, TimeSpa
 
     /// <summary>When the loss grew far above its start; null where it never did.</summary>
     public LossGrowth? Growth => LossGrowth.Find(Losses);
+
+    /// <summary>Why there were fewer steps than asked for; null where all were made, or the run was cancelled.</summary>
+    public EarlyStop? EarlyStop { get; init; }
 
     /// <summary>The loss of the last step before its update; NaN where no step was made.</summary>
     public double FinalLoss => State.Losses.Count == 0 ? double.NaN : State.Losses[^1];

@@ -151,6 +151,7 @@ public sealed class AdapterTrainerTests : IDisposable
         TrainingResult result = new AdapterTrainer(_engine, options).Train(new SupervisedObjective(Rows, options), TrainingState.Start(Start), scripted);
         Assert.AreEqual(12, result.State.Step);
         Assert.AreEqual(6, result.State.Best!.Step);
+        Assert.AreEqual(new EarlyStop(12, options.Steps, 3, 6, LossGrown: false), result.EarlyStop);
         CollectionAssert.AreEqual(tokens[2], result.Parameters.Tokens);
         CollectionAssert.AreNotEqual(tokens[2], result.State.Parameters.Tokens);
     }
