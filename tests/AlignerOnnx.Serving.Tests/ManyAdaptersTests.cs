@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using AlignerOnnx.GenAI.Tests;
 using AlignerOnnx.TestMaterial;
 
@@ -6,7 +7,7 @@ namespace AlignerOnnx.Serving.Tests;
 
 /// <summary>Thousands of adapters on one server. ALIGNER_ADAPTERS sets how many; docs/serving.md tells of 10,000.</summary>
 [TestClass]
-public sealed class ManyAdaptersTests
+public sealed partial class ManyAdaptersTests
 {
     private static readonly int Count = int.Parse(Environment.GetEnvironmentVariable("ALIGNER_ADAPTERS") ?? "300", System.Globalization.CultureInfo.InvariantCulture);
 
@@ -27,7 +28,7 @@ public sealed class ManyAdaptersTests
             {
                 hashes[i] = (await client.PushAsync(files[i], $"tenant-{i}")).Sha256;
             }
-            for (int i = 0; i < Count; i += Math.Max(1, Count / 100))
+            for (int i = 0; i < Count; i += Math.Max(1, Count / 150))
             {
                 using HttpResponseMessage response = await server.PostAsync($"{{\"model\":\"tenant-{i}\",\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}");
                 JsonElement body = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement;
@@ -36,10 +37,16 @@ public sealed class ManyAdaptersTests
             string metrics = await server.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative));
             string resident = metrics.Split('\n').Single(line => line.StartsWith("aligner_server_resident_adapters ", StringComparison.Ordinal));
             Assert.AreEqual($"aligner_server_resident_adapters {Math.Min(places, Count)}", resident);
+            string[] named = [.. AdapterId().Matches(metrics).Select(match => match.Groups[1].Value).Distinct()];
+            Assert.AreEqual(100, named.Count(id => id.StartsWith("tenant-", StringComparison.Ordinal)), "adapters have a time series of their own up to a cap");
+            Assert.Contains("other", named);
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    [GeneratedRegex("aligner_adapter_id=\"([^\"]*)\"")]
+    private static partial Regex AdapterId();
 }
