@@ -135,12 +135,15 @@ public sealed class FineTuningTests
         await s_server.FineTuning().PauseFineTuningJobAsync(job.JobId, new RequestOptions());
         await job.UpdateStatusAsync();
         Assert.AreEqual("paused", job.Status.ToString());
+        ClientResultException used = await Assert.ThrowsExactlyAsync<ClientResultException>(() => s_server.Files().DeleteFileAsync(data));
+        Assert.AreEqual(409, used.Status);
         await s_server.FineTuning().ResumeFineTuningJobAsync(job.JobId, new RequestOptions());
         await UntilAsync(job, "running");
         await job.CancelAndUpdateAsync();
         Assert.AreEqual(FineTuningStatus.Cancelled, job.Status);
         ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => s_server.FineTuning().ResumeFineTuningJobAsync(job.JobId, new RequestOptions()));
         Assert.AreEqual(400, e.Status);
+        Assert.IsTrue((await s_server.Files().DeleteFileAsync(data)).Value.Deleted);
     }
 
     [TestMethod]

@@ -34,8 +34,18 @@ internal sealed class FileStore(StateDatabase database, BlobStore blobs, long mo
         lock (blobs.Changes)
         {
             StoredFile file = Require(id);
+            RequireUnused(id);
             database.Execute("DELETE FROM files WHERE id = $id", ("$id", id));
             blobs.DeleteUnreferenced(file.Content.Sha256);
+        }
+    }
+
+    /// <summary>A job reads its data again where it goes on after a pause or a restart of the server.</summary>
+    private void RequireUnused(string id)
+    {
+        if (database.Query("SELECT id FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled') AND $id IN (training_file, validation_file) LIMIT 1", row => row.GetString(0), ("$id", id)) is [string job])
+        {
+            throw new ApiException(StatusCodes.Status409Conflict, $"{id} is data of {job}, which has not ended. Cancel the job first.", "file_id", "file_in_use");
         }
     }
 
