@@ -56,4 +56,20 @@ public sealed class RotaryLoweringTests
     private static float[] Twice(float[] row) => [.. row, .. row];
 
     private static void AssertSame(float[] expected, float[] actual) => Closeness.AssertClose(expected, actual, 1e-6, "rotated");
+
+    [TestMethod]
+    public void APartOfHeadsThatAreNotCounted_StaysAsItIs_WithTheAnglesOfEveryRow() => RuleTest.Rewrites("""
+        <ir_version: 10, opset_import: ["" : 23]>
+        heads (int64[b, s] input_ids, float[b, h, s, 4] x, float[1, s, 1] cos, float[1, s, 1] sin) => (float[b, h, s, 4] y) { y = RotaryEmbedding <rotary_embedding_dim = 2> (x, cos, sin) }
+        """, model => RotaryLowering.Apply(model.Graph, model.Graph.Find("input_ids")!), """
+        <ir_version: 10, opset_import: ["" : 23]>
+        heads (int64[b, s] input_ids, float[b, h, s, 4] x, float[1, s, 1] cos, float[1, s, 1] sin) => (float[b, h, s, 4] y) <int64[2] ones = {1, 1}>
+        {
+            batch = Shape <start = 0, end = 1> (input_ids)
+            rows = Concat <axis = 0> (batch, ones)
+            cosines = Expand (cos, rows)
+            sines = Expand (sin, rows)
+            y = RotaryEmbedding <rotary_embedding_dim = 2> (x, cosines, sines)
+        }
+        """);
 }
