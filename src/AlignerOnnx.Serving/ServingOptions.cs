@@ -99,7 +99,10 @@ public sealed record ServingOptions
         ThrowUnless(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= TimeSpan.FromHours(1), nameof(DrainTimeout), DrainTimeout, "0 to 1 hour");
         ThrowUnless(MaxPromptTokens >= 1, nameof(MaxPromptTokens), MaxPromptTokens, "at least 1");
         CheckNames();
-        ListenAddress.Check(Urls, AllKeys.Count > 0);
+        if (ListenAddress.ProblemOf(Urls, AllKeys.Count > 0) is { } problem)
+        {
+            throw new ArgumentException(problem);
+        }
     }
 
     private void CheckNames()

@@ -11,9 +11,29 @@ public sealed class ServeCommandTests
     [DataRow("http://0.0.0.0:0", "--api-key")]
     public async Task Serve_AddressThatWillNotDo_SaysWhatWould(string url, string remedy)
     {
-        AlignerProcess.Run run = (await AlignerProcess.RunAsync("serve", Material.Pocket(), "--urls", url)).Expect(ExitCodes.Failure);
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("serve", "m", "--urls", url)).Expect(ExitCodes.Usage);
+        Assert.Contains("--urls: ", run.Errors);
+        Assert.Contains(url, run.Errors);
         Assert.Contains(remedy, run.Errors);
-        Assert.DoesNotContain("ALIGNER_DEBUG", run.Errors);
+    }
+
+    [TestMethod]
+    [DataRow("serve m --api-key")]
+    [DataRow("adapter pull a -o o --api-key")]
+    [DataRow("adapter versions a --api-key")]
+    [DataRow("adapter rollback a --api-key")]
+    [DataRow("adapter push a --api-key")]
+    public async Task Key_Blank_IsNamedWithWhatWouldDo(string line)
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync([.. line.Split(' '), " "])).Expect(ExitCodes.Usage);
+        Assert.Contains("--api-key is blank; it must be a key, or be left out.", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Key_BlankInTheEnvironment_IsNamedWithWhatWouldDo()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync(["serve", "m"], null, (ServerOptions.KeyVariable, ""))).Expect(ExitCodes.Usage);
+        Assert.Contains($"{ServerOptions.KeyVariable} is blank; it must be a key, or be left out.", run.Errors);
     }
 
     /// <summary>The everyday failure of a server: one line and what to do, not the frames of whoever met it.</summary>

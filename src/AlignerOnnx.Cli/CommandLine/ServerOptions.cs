@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace AlignerOnnx.Cli;
 
@@ -28,4 +29,14 @@ internal static class ServerOptions
     public static Option<string?> Key() => new("--api-key") { Description = $"The server's API key; also read from {KeyVariable}.", HelpName = "KEY" };
 
     public static string? KeyOf(ParseResult parsed, Option<string?> key) => parsed.GetValue(key) ?? Environment.GetEnvironmentVariable(KeyVariable);
+
+    /// <summary>A blank key is a variable that was meant to hold one, and must not pass for none.</summary>
+    public static void RequireKeyOrNone(CommandResult command, Option<string?> key)
+    {
+        string? typed = CommonOptions.Typed(command, key);
+        if ((typed ?? Environment.GetEnvironmentVariable(KeyVariable)) is { } given && string.IsNullOrWhiteSpace(given))
+        {
+            command.AddError($"{(typed is null ? KeyVariable : key.Name)} is blank; it must be a key, or be left out.");
+        }
+    }
 }

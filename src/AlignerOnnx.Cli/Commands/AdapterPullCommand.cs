@@ -16,6 +16,7 @@ internal sealed class AdapterPullCommand : AlignerCommand
         Arguments.Add(_reference);
         Options.Add(_server);
         Options.Add(_key);
+        Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
         Options.Add(_output);
     }
 

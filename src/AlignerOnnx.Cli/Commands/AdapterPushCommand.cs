@@ -17,6 +17,7 @@ internal sealed class AdapterPushCommand : AlignerCommand
         Arguments.Add(_adapter);
         Options.Add(_server);
         Options.Add(_key);
+        Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
         Options.Add(_name);
         Options.Add(_aliases);
     }

@@ -17,6 +17,7 @@ internal sealed class AdapterRollbackCommand : AlignerCommand
         Options.Add(_to);
         Options.Add(_server);
         Options.Add(_key);
+        Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
     }
 
     public override IReadOnlyList<string> Examples => ["aligner adapter rollback json --server http://127.0.0.1:5080", "aligner adapter rollback json --to prod"];

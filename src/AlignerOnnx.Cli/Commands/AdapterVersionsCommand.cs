@@ -16,6 +16,7 @@ internal sealed class AdapterVersionsCommand : AlignerCommand
         Arguments.Add(_name);
         Options.Add(_server);
         Options.Add(_key);
+        Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
     }
 
     public override IReadOnlyList<string> Examples => ["aligner adapter versions json --server http://127.0.0.1:5080"];

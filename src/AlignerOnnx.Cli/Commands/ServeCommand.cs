@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using AlignerOnnx.GenAI;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
@@ -53,6 +54,8 @@ internal sealed class ServeCommand : AlignerCommand
         Options.Add(_engine);
         Options.Add(_cacheMemory);
         Options.Add(_anyBase);
+        Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
+        Validators.Add(RequireAddresses);
     }
 
     public override IReadOnlyList<string> Examples => ["aligner serve models/pocket/model-int4 --adapters my-adapters --urls http://127.0.0.1:5080"];
@@ -69,7 +72,7 @@ internal sealed class ServeCommand : AlignerCommand
             StateFolder = parsed.GetValue(_state),
             TrainingProgram = AlignerTool.StartAgain,
             Urls = parsed.GetValue(_urls)!,
-            ApiKey = parsed.GetValue(_key) ?? Environment.GetEnvironmentVariable(ServerOptions.KeyVariable),
+            ApiKey = ServerOptions.KeyOf(parsed, _key),
             Keys = parsed.GetValue(_keys) is { } keys ? ApiKeyFile.Read(keys) : [],
             JsonLogs = parsed.GetValue(_jsonLogs),
             MaxTokens = parsed.GetValue(_maxTokens),
@@ -87,6 +90,16 @@ internal sealed class ServeCommand : AlignerCommand
             await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
         }
         return ExitCodes.Done;
+    }
+
+    /// <summary>Said before the model is loaded, as of any other option.</summary>
+    private void RequireAddresses(CommandResult command)
+    {
+        bool hasKey = CommonOptions.Typed(command, _key) is not null || CommonOptions.Typed(command, _keys) is not null || Environment.GetEnvironmentVariable(ServerOptions.KeyVariable) is not null;
+        if (command.GetResult(_urls) is { Implicit: false } urls && ListenAddress.ProblemOf([.. urls.Tokens.Select(token => token.Value)], hasKey) is { } problem)
+        {
+            command.AddError($"{_urls.Name}: {problem}");
+        }
     }
 
     /// <summary>Ctrl-C is the ordinary end of a server, no failure.</summary>
