@@ -1,3 +1,5 @@
+using System.Net;
+using System.Text.Json;
 using AlignerOnnx.Adapters;
 using AlignerOnnx.Graph;
 using AlignerOnnx.GraphRewrites.Injection;
@@ -43,6 +45,29 @@ public sealed class LayoutServingTests
             {
                 Assert.AreEqual(alone[i % names.Length], together[i], names[i % names.Length]);
             }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [TestMethod]
+    public async Task Blend_OfManyTokens_IsRefusedUnderTheNamesOfTheRequest()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string model = Path.Combine(folder, "model");
+            ModelPatcher.Patch(Material.Pocket("model-fp32"), model, layout: SlotLayout.ManyToken);
+            await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { ModelFolder = model, BaseModelName = Base });
+            using AdapterClient client = new(server.Address);
+            await client.PushAsync(Sample(folder, "three", 3, "gated"), "team/three", ["prod"]);
+            using HttpResponseMessage response = await server.PostAsync("{\"adapters\":[{\"id\":\"team/three@prod\",\"scale\":0.5}],\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}");
+            JsonElement error = await RefusalTests.ErrorOf(response, HttpStatusCode.BadRequest);
+            Assert.Contains("where: team/three@prod;", error.GetProperty("message").GetString()!);
+            Assert.DoesNotContain(".onnx_adapter", error.GetProperty("message").GetString()!);
+            Assert.AreEqual("adapters[0].id", error.GetProperty("param").GetString());
         }
         finally
         {

@@ -17,12 +17,15 @@ internal sealed class ApiException(int status, string message, string? param = n
         new(StatusCodes.Status404NotFound, $"The model '{name}' does not exist. GET /v1/models lists those that do.", "model", "model_not_found");
 
     /// <summary>An uploaded artifact that is refused. The server's own folders are not named.</summary>
-    internal static ApiException Refused(RefusedException e)
+    internal static ApiException Refused(RefusedException e) => Refused(e, e.Where?[(e.Where.LastIndexOf(Path.DirectorySeparatorChar) + 1)..]);
+
+    /// <summary>An artifact that is refused, by the name that the request has for it.</summary>
+    internal static ApiException Refused(RefusedException e, string? where, string? param = null)
     {
         IEnumerable<string?> parts =
         [
             e.What,
-            e.Where is null ? null : $"where: {e.Where[(e.Where.LastIndexOf(Path.DirectorySeparatorChar) + 1)..]}",
+            where is null ? null : $"where: {where}",
             e.Found is null ? null : $"found: {e.Found}",
             e.Expected is null ? null : $"expected: {e.Expected}",
             e.Remedy is null ? null : $"what to do: {e.Remedy}",
@@ -33,7 +36,7 @@ internal sealed class ApiException(int status, string message, string? param = n
             DataRefusedException => "data_refused",
             _ => "model_refused",
         };
-        return new ApiException(StatusCodes.Status400BadRequest, string.Join("; ", parts.Where(part => part is not null)), null, code);
+        return new ApiException(StatusCodes.Status400BadRequest, string.Join("; ", parts.Where(part => part is not null)), param, code);
     }
 
     private static string TypeOf(int status) => status switch

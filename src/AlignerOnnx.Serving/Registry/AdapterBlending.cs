@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using AlignerOnnx.Adapters;
+using AlignerOnnx.Graph;
 
 namespace AlignerOnnx.Serving;
 
@@ -23,7 +24,7 @@ internal static class AdapterBlending
             (AdapterVersion Version, double Scale)[] parts = [.. asked.Select((part, index) => Part(registry, part, index, leases))];
             string key = KeyOf(parts);
             string? made = null;
-            leases.Add(registry.Resident.Acquire(key, () => made = Blend(registry, parts)));
+            leases.Add(registry.Resident.Acquire(key, () => made = Blend(registry, parts, asked)));
             Remove(made);
             return new ModelLease(name, parts, key, leases);
         }
@@ -48,11 +49,24 @@ internal static class AdapterBlending
         return (version, scale);
     }
 
-    private static string Blend(AdapterRegistry registry, IReadOnlyList<(AdapterVersion Version, double Scale)> parts)
+    private static string Blend(AdapterRegistry registry, IReadOnlyList<(AdapterVersion Version, double Scale)> parts, IReadOnlyList<AdapterPart> asked)
     {
         string path = Path.Combine(registry.NewStagingFolder(), "blend.onnx_adapter");
-        AdapterBlend.Write([.. parts.Select(part => (registry.Folding.Compiled(part.Version), part.Scale))], path);
-        return path;
+        string[] compiled = [.. parts.Select(part => registry.Folding.Compiled(part.Version))];
+        try
+        {
+            AdapterBlend.Write([.. compiled.Zip(parts, (file, part) => (file, part.Scale))], path);
+            return path;
+        }
+        catch (AdapterRefusedException e)
+        {
+            Remove(path);
+            // The files are the server's own; the caller knows the adapters by the names in the request.
+            int refused = Array.IndexOf(compiled, e.Where);
+            throw refused < 0
+                ? ApiException.Refused(e, string.Join(", ", asked.Select(part => part.Id)), "adapters")
+                : ApiException.Refused(e, asked[refused].Id!, $"adapters[{refused}].id");
+        }
     }
 
     /// <summary>The engine holds the values; the file has served its purpose. Where the system keeps a mapped file, the next start removes it.</summary>
