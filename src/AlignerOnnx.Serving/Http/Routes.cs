@@ -33,9 +33,11 @@ internal static class Routes
 
     private static void MapOperations(WebApplication app, HealthEndpoint health, PrometheusExporter metrics)
     {
-        app.MapGet("/health", (RequestDelegate)HealthEndpoint.Live).ForAnyone();
-        app.MapGet("/health/live", (RequestDelegate)HealthEndpoint.Live).ForAnyone();
-        app.MapGet("/health/ready", (RequestDelegate)health.Ready).ForAnyone();
+        // Some load balancers ask by HEAD; the web server sends the same head and no body.
+        string[] methods = [HttpMethods.Get, HttpMethods.Head];
+        app.MapMethods("/health", methods, (RequestDelegate)HealthEndpoint.Live).ForAnyone();
+        app.MapMethods("/health/live", methods, (RequestDelegate)HealthEndpoint.Live).ForAnyone();
+        app.MapMethods("/health/ready", methods, (RequestDelegate)health.Ready).ForAnyone();
         app.MapGet("/metrics", (RequestDelegate)(context =>
         {
             context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
