@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
 
 namespace AlignerOnnx.Cli.Tests;
@@ -79,8 +78,7 @@ public sealed class ChatCommandTests
         await chat.StandardInput.WriteLineAsync(Capital);
         await chat.StandardInput.FlushAsync();
         Assert.IsNotNull(await chat.StandardOutput.ReadLineAsync());
-        using Process kill = Process.Start("kill", ["-TERM", chat.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync();
+        await AlignerProcess.SignalAsync(chat, "TERM");
         await chat.WaitForExitAsync();
         Assert.AreEqual(ExitCodes.Cancelled, chat.ExitCode, await chat.StandardError.ReadToEndAsync());
     }

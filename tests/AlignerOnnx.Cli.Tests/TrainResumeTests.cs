@@ -69,10 +69,7 @@ public sealed class TrainResumeTests
         {
             line = await process.StandardError.ReadLineAsync();
         }
-        using (Process interrupt = Process.Start("kill", $"-{signal} {process.Id}"))
-        {
-            await interrupt.WaitForExitAsync();
-        }
+        await AlignerProcess.SignalAsync(process, signal);
         string errors = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
         Assert.AreEqual(ExitCodes.Cancelled, process.ExitCode, await output + errors);

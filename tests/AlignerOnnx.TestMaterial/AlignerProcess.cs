@@ -73,9 +73,10 @@ public static class AlignerProcess
     }
 
     /// <summary>Starts <c>aligner serve</c> and gives its address once it listens.</summary>
-    public static async Task<(Process Server, Uri Address)> ServeAsync(IEnumerable<string> arguments, string? workingFolder = null)
+    public static async Task<(Process Server, Uri Address)> ServeAsync(
+        IEnumerable<string> arguments, string? workingFolder = null, params IReadOnlyList<(string Name, string Value)> environment)
     {
-        Process server = Start(arguments, workingFolder);
+        Process server = Start(arguments, workingFolder, environment);
         StringBuilder errors = new();
         server.ErrorDataReceived += (_, line) => errors.AppendLine(line.Data);
         server.BeginErrorReadLine();
@@ -84,7 +85,14 @@ public static class AlignerProcess
         return (server, new Uri(line!["Serving on ".Length..].Split(';', ',')[0]));
     }
 
-    /// <summary>Ends a server.</summary>
+    /// <summary>Sends a signal; Windows has none that one process sends another.</summary>
+    public static async Task SignalAsync(Process process, string signal)
+    {
+        using Process kill = Process.Start("kill", $"-{signal} {process.Id}");
+        await kill.WaitForExitAsync();
+    }
+
+    /// <summary>Ends a server at once, without its leave.</summary>
     public static async Task StopAsync(Process server)
     {
         server.Kill(entireProcessTree: true);

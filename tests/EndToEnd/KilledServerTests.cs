@@ -3,10 +3,8 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json;
-using AlignerOnnx.Adapters;
-using AlignerOnnx.Graph;
-using AlignerOnnx.GraphRewrites.Recognition;
 using AlignerOnnx.Serving;
+using AlignerOnnx.Serving.Tests;
 
 namespace AlignerOnnx.EndToEnd;
 
@@ -131,13 +129,8 @@ public sealed class KilledServerTests
 
     private string WritePackage(int seed)
     {
-        IReadOnlyList<AttentionSite> sites = RecognisedModel.Of(ModelLoader.Load(Material.Pocket())).RequireSites();
-        AdapterConfig config = Adapter.Describe(sites, "pocket", startLayer: 2, tokens: 1);
-        Random random = new(seed);
         string folder = Path.Combine(_folder, $"package-{seed}");
-        AdapterPackage.Save(new Adapter(config, Numbers(random, config.HiddenSize), Numbers(random, config.AdaptedLayers * config.NumHeads)), folder);
+        SampleAdapter.Write(folder, Material.Pocket(), seed);
         return folder;
     }
-
-    private static float[] Numbers(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle())];
 }
