@@ -60,7 +60,7 @@ public static partial class AlignerServer
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
         builder.Services.AddRoutingCore();
-        OpenTelemetrySetup.Add(builder.Services);
+        OpenTelemetrySetup.Add(builder);
         // Made by a factory, since the container disposes only what it made itself.
         builder.Services.AddSingleton(_ => parts);
         builder.Services.AddSingleton(provider => new JobRunner(parts, options, provider.GetRequiredService<ILogger<JobRunner>>()));

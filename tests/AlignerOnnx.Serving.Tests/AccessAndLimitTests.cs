@@ -1,4 +1,5 @@
 using System.ClientModel;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -80,6 +81,24 @@ public sealed class AccessAndLimitTests
         byte[] answer = new byte[4096];
         int count = await stream.ReadAsync(answer);
         StringAssert.StartsWith(Encoding.UTF8.GetString(answer, 0, count), "HTTP/1.1 408");
+    }
+
+    /// <summary>The status is sent already, so only the stream's last event and the metrics can tell.</summary>
+    [TestMethod]
+    public async Task Timeout_WhileStreaming_IsMeasuredAsAnError()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { RequestTimeout = TimeSpan.FromMilliseconds(50) });
+        const string LongAnswers = """{"model":"pocket","n":8,"max_tokens":256,"logit_bias":{"1":-100},"stream":true,"messages":[{"role":"user","content":"Hi"}]}""";
+        // Their end is forbidden them, so that none is done in time; those of a cold server may not get as far as their first token.
+        using HttpResponseMessage cold = await server.PostAsync(LongAnswers);
+        int before = await TimeoutsAsync();
+        using HttpResponseMessage warm = await server.PostAsync(LongAnswers);
+        StringAssert.Contains(await warm.Content.ReadAsStringAsync(), "\"timeout\"");
+        Assert.AreEqual(before + 1, await TimeoutsAsync());
+
+        async Task<int> TimeoutsAsync() => (await server.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative))).Split('\n')
+            .Where(line => line.StartsWith("gen_ai_server_request_duration_seconds_count", StringComparison.Ordinal) && line.Contains("error_type=\"timeout\"", StringComparison.Ordinal))
+            .Sum(line => int.Parse(line.Split(' ')[^1], CultureInfo.InvariantCulture));
     }
 
     [TestMethod]

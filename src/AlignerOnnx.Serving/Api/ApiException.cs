@@ -7,6 +7,8 @@ internal sealed class ApiException(int status, string message, string? param = n
 {
     internal int Status => status;
 
+    internal string? Code => code;
+
     internal ErrorBody Body => new(new ErrorDetail(Message, TypeOf(status), param, code));
 
     internal static ApiException Invalid(string message, string? param, string? code = null) => new(StatusCodes.Status400BadRequest, message, param, code);

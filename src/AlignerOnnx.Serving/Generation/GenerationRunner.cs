@@ -29,19 +29,11 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             planned = await plan(deadline.Token);
             using ModelLease model = planned.Model;
             RequireShortEnough(planned.Requests, promptParam);
-            await MeasuredAsync(context, planned, promptParam == "messages" ? "chat" : "text_completion", deadline.Token);
+            await MeasuredAsync(context, planned, promptParam, deadline.Token);
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (Told(e, context, planned, promptParam) is { } told && told != e)
         {
-            throw TimedOut();
-        }
-        catch (PromptTooLongException e)
-        {
-            throw ApiException.Invalid(e.Message, promptParam, "context_length_exceeded");
-        }
-        catch (GuidanceRefusedException e)
-        {
-            throw ApiException.Invalid(e.Message, planned?.FormParam ?? "response_format", "invalid_form");
+            throw told;
         }
     }
 
@@ -54,9 +46,9 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
         }
     }
 
-    private async Task MeasuredAsync(HttpContext context, GenerationPlan plan, string operation, CancellationToken cancellation)
+    private async Task MeasuredAsync(HttpContext context, GenerationPlan plan, string promptParam, CancellationToken cancellation)
     {
-        using ServerTelemetry.RequestMeasure measure = parts.Telemetry.Begin(operation, plan.Model);
+        using ServerTelemetry.RequestMeasure measure = parts.Telemetry.Begin(promptParam == "messages" ? "chat" : "text_completion", plan.Model);
         try
         {
             using IDisposable turn = await parts.Admission.EnterAsync(context.Response, cancellation);
@@ -65,7 +57,7 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
         }
         catch (Exception e)
         {
-            measure.Fail(e);
+            measure.Fail(Told(e, context, plan, promptParam) ?? e);
             throw;
         }
         finally
@@ -73,6 +65,16 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             measure.Finish(plan.PromptTokens);
         }
     }
+
+    /// <summary>What the client is told; null where it has gone, or where the failure is the server's own.</summary>
+    private ApiException? Told(Exception e, HttpContext context, GenerationPlan? plan, string promptParam) => e switch
+    {
+        ApiException told => told,
+        OperationCanceledException when !context.RequestAborted.IsCancellationRequested => TimedOut(),
+        PromptTooLongException => ApiException.Invalid(e.Message, promptParam, "context_length_exceeded"),
+        GuidanceRefusedException => ApiException.Invalid(e.Message, plan?.FormParam ?? "response_format", "invalid_form"),
+        _ => null,
+    };
 
     private async Task WholeAsync(HttpContext context, GenerationPlan plan, ServerTelemetry.RequestMeasure measure, CancellationToken cancellation)
     {
@@ -110,7 +112,9 @@ internal sealed partial class GenerationRunner(ServerParts parts, ServingOptions
             {
                 ErrorHandling.LogFailure(logger, e);
             }
-            await events.WriteAsync(ErrorHandling.ToJson(e is OperationCanceledException ? TimedOut() : ErrorHandling.Unexpected()), context.RequestAborted);
+            ApiException? timedOut = e is OperationCanceledException ? TimedOut() : null;
+            measure.Fail(timedOut ?? e);
+            await events.WriteAsync(ErrorHandling.ToJson(timedOut ?? ErrorHandling.Unexpected()), context.RequestAborted);
         }
     }
 
