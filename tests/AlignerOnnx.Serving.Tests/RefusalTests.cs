@@ -9,6 +9,7 @@ namespace AlignerOnnx.Serving.Tests;
 public sealed class RefusalTests
 {
     private const string Messages = "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]";
+    private const string Call = "{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}";
     private static RunningServer s_server = null!;
 
     [ClassInitialize]
@@ -54,6 +55,26 @@ public sealed class RefusalTests
     [DataRow("{\"model\":\"pocket\",\"structured_outputs\":{\"regex\":\"[\"}," + Messages + "}", "structured_outputs")]
     [DataRow("{\"model\":\"pocket\",\"structured_outputs\":{\"choice\":[\"a\"]}," + Messages + "}", "structured_outputs.choice")]
     [DataRow("{\"model\":\"pocket\",\"stream_options\":{\"include_usages\":true}," + Messages + "}", "stream_options.include_usages")]
+    [DataRow("{\"model\":\"pocket\",\"stream_options\":{\"include_usage\":true}," + Messages + "}", "stream_options")]
+    [DataRow("{\"model\":\"pocket\",\"stream\":false,\"stream_options\":{}," + Messages + "}", "stream_options")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\",\"made_up\":1}]}", "messages[0].made_up")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\",\"name\":\"Ada\"}]}", "messages[0].name")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\",\"tool_call_id\":\"c\"}]}", "messages[0].tool_call_id")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\",\"tool_calls\":[" + Call + "]}]}", "messages[0].tool_calls")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\",\"made_up\":1}]}]}", "messages[0].content[0].made_up")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"assistant\",\"content\":\"Hi\",\"refusal\":\"No\"}]}", "messages[0].refusal")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"assistant\",\"content\":\"Hi\",\"audio\":{\"id\":\"a\"}}]}", "messages[0].audio")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"assistant\",\"content\":\"Hi\",\"function_call\":{\"name\":\"f\"}}]}", "messages[0].function_call")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"f\"},\"made_up\":1}]}]}", "messages[0].tool_calls[0].made_up")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"f\",\"made_up\":1}}]}]}", "messages[0].tool_calls[0].function.made_up")]
+    [DataRow("{\"model\":\"pocket\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[" + Call + "]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"name\":\"g\",\"content\":\"x\"}]}", "messages[1].name")]
+    [DataRow("{\"model\":\"pocket\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"},\"strict\":true}]," + Messages + "}", "tools[0].strict")]
+    [DataRow("{\"model\":\"pocket\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"made_up\":1}}]," + Messages + "}", "tools[0].function.made_up")]
+    [DataRow("{\"model\":\"pocket\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}},{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]," + Messages + "}", "tools[1].function.name")]
+    [DataRow("{\"model\":\"pocket\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"},\"made_up\":1}," + Messages + "}", "tool_choice.made_up")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_object\",\"schema\":{\"type\":\"object\"},\"made_up\":1}," + Messages + "}", "response_format.schema")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\"},\"made_up\":1}}," + Messages + "}", "response_format.json_schema.made_up")]
+    [DataRow("{\"model\":\"pocket\",\"response_format\":{\"type\":\"json_object\",\"json_schema\":{\"schema\":{\"type\":\"object\"}}}," + Messages + "}", "response_format.json_schema")]
     [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"9999999\":1}," + Messages + "}", "logit_bias")]
     [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"x\":1}," + Messages + "}", "logit_bias")]
     [DataRow("{\"model\":\"pocket\",\"logit_bias\":{\"5\":101}," + Messages + "}", "logit_bias")]
@@ -70,6 +91,27 @@ public sealed class RefusalTests
         JsonElement error = await ErrorOf(response, HttpStatusCode.BadRequest);
         Assert.AreEqual("invalid_request_error", error.GetProperty("type").GetString());
         Assert.AreEqual(param, error.GetProperty("param").GetString());
+    }
+
+    /// <summary>Clients send answers back as they got them, and empty what they have no use for.</summary>
+    [TestMethod]
+    [DataRow("{\"role\":\"assistant\",\"content\":\"Yo\",\"refusal\":null,\"annotations\":[],\"audio\":null,\"function_call\":null,\"tool_calls\":null,\"tool_call_id\":null,\"name\":null,\"reasoning_content\":\"\",\"made_up\":{}}")]
+    [DataRow("{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"Yo\",\"annotations\":[]}],\"tool_calls\":[]}")]
+    [DataRow("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"name\":\"f\",\"content\":\"x\"}")]
+    public async Task Post_AnswersSentBack_AreAccepted(string messages)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync($"{{\"model\":\"pocket\",\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}},{messages},{{\"role\":\"user\",\"content\":\"And?\"}}]}}");
+        Assert.AreEqual(HttpStatusCode.OK, response.StatusCode, await response.Content.ReadAsStringAsync());
+    }
+
+    [TestMethod]
+    [DataRow("/v1/load_lora_adapter", "{\"lora_name\":\"l\",\"made_up\":1}", "made_up")]
+    [DataRow("/v1/unload_lora_adapter", "{\"lora_name\":\"l\",\"lora_int_id\":1}", "lora_int_id")]
+    [DataRow("/v1/unload_lora_adapter", "{\"lora_name\":\"l\",\"lora_path\":\"p\"}", "lora_path")]
+    public async Task Lora_UnknownField_Is400AndNamesIt(string path, string body, string param)
+    {
+        using HttpResponseMessage response = await s_server.PostAsync(body, path: path);
+        Assert.AreEqual(param, (await ErrorOf(response, HttpStatusCode.BadRequest)).GetProperty("param").GetString());
     }
 
     [TestMethod]

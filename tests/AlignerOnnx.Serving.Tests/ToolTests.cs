@@ -1,3 +1,4 @@
+using System.ClientModel;
 using System.Text;
 using System.Text.Json;
 using AlignerOnnx.GenAI;
@@ -106,6 +107,43 @@ public sealed class ToolTests
             ], options);
         Assert.AreEqual(told.Usage.InputTokenCount, called.Usage.InputTokenCount);
         Assert.AreEqual(told.Content[0].Text, called.Content[0].Text);
+    }
+
+    [TestMethod]
+    public async Task AnswersOfTheClient_GoBackAsTheyCame()
+    {
+        ChatCompletionOptions options = Options(brace: 100);
+        ChatCompletion call = await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], options);
+        options.LogitBiases[s_brace] = -100;
+        ChatCompletion words = await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question), new AssistantChatMessage(call), new ToolChatMessage(call.ToolCalls[0].Id, "sunny")], options);
+        ChatCompletion more = await s_server.Chat().CompleteChatAsync(
+            [new UserChatMessage(Question), new AssistantChatMessage(call), new ToolChatMessage(call.ToolCalls[0].Id, "sunny"), new AssistantChatMessage(words), new UserChatMessage("And?")], options);
+        Assert.IsGreaterThan(words.Usage.InputTokenCount, more.Usage.InputTokenCount);
+    }
+
+    [TestMethod]
+    public async Task Strict_WhereTheModelHasAFormOfItsOwn_IsRefusedUnlessACallIsRequired()
+    {
+        ChatTool strict = ChatTool.CreateFunctionTool("weather", "The weather of a place.", BinaryData.FromString("""{"type":"object","properties":{"place":{"enum":["Paris","Rome"]}},"required":["place"],"additionalProperties":false}"""), functionSchemaIsStrict: true);
+        ChatCompletionOptions options = new() { MaxOutputTokenCount = 60, Temperature = 0 };
+        options.Tools.Add(strict);
+        Assert.IsNotNull((await s_server.Chat().CompleteChatAsync([new UserChatMessage(Question)], options)).Value.Id);
+
+        string folder = AlignerOnnx.TestMaterial.Material.NewTemporaryFolder();
+        try
+        {
+            GenAI.Tests.PatchedPocket.Write(folder);
+            await File.WriteAllTextAsync(Path.Combine(folder, "chat_template.jinja"), "{% for tool in tools or [] %}{{ tool.function.name }} {% endfor %}{% for message in messages %}{{ message.content }}{% endfor %}");
+            await using RunningServer taught = await RunningServer.StartAsync(RunningServer.Pocket with { ModelFolder = folder });
+            ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => taught.Chat().CompleteChatAsync([new UserChatMessage(Question)], options));
+            Assert.Contains("tools[0].function.strict", e.Message);
+            options.ToolChoice = ChatToolChoice.CreateRequiredChoice();
+            Assert.AreEqual("weather", (await taught.Chat().CompleteChatAsync([new UserChatMessage(Question)], options)).Value.ToolCalls.Single().FunctionName);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     private static ChatCompletionOptions Options(int brace)

@@ -58,11 +58,15 @@ internal sealed record VersionChoice
     public JsonElement? Version { get; init; }
 }
 
-/// <summary>The bodies of vLLM's load_lora_adapter and unload_lora_adapter.</summary>
-internal sealed record LoraRequest
+/// <summary>The body of vLLM's unload_lora_adapter.</summary>
+internal record LoraRequest : OpenObject
 {
     public string? LoraName { get; init; }
+}
 
+/// <summary>The body of vLLM's load_lora_adapter.</summary>
+internal sealed record LoraLoadRequest : LoraRequest
+{
     public string? LoraPath { get; init; }
 
     public bool? LoadInplace { get; init; }

@@ -21,6 +21,7 @@ namespace AlignerOnnx.Serving;
 [JsonSerializable(typeof(DeletedObject))]
 [JsonSerializable(typeof(VersionChoice))]
 [JsonSerializable(typeof(LoraRequest))]
+[JsonSerializable(typeof(LoraLoadRequest))]
 [JsonSerializable(typeof(FileObject))]
 [JsonSerializable(typeof(ListObject<FileObject>), TypeInfoPropertyName = "ListObjectFileObject")]
 [JsonSerializable(typeof(JobRequest))]

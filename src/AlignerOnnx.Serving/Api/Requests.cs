@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace AlignerOnnx.Serving;
 
 /// <summary>What chat completions and completions share: how to generate.</summary>
-internal abstract record GenerationBody
+internal abstract record GenerationBody : OpenObject
 {
     public string? Model { get; init; }
 
@@ -42,10 +42,6 @@ internal abstract record GenerationBody
     public StructuredOutputs? StructuredOutputs { get; init; }
 
     public ResponseFormat? ResponseFormat { get; init; }
-
-    /// <summary>Everything that has no field here.</summary>
-    [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Others { get; set; }
 }
 
 /// <summary>The body of a chat completion request, field by field as in the OpenAI API.</summary>
@@ -68,20 +64,23 @@ internal sealed record ChatCompletionRequest : GenerationBody
     public bool? ParallelToolCalls { get; init; }
 }
 
-internal sealed record ToolDefinition
+internal sealed record ToolDefinition : OpenObject
 {
     public string? Type { get; init; }
 
     public ToolFunction? Function { get; init; }
 }
 
-internal sealed record ToolFunction
+internal sealed record ToolFunction : OpenObject
 {
     public string? Name { get; init; }
 
     public string? Description { get; init; }
 
     public JsonElement? Parameters { get; init; }
+
+    /// <summary>Whether calls must follow the schema of the parameters; false by default.</summary>
+    public bool? Strict { get; init; }
 }
 
 /// <summary>The body of a completion request.</summary>
@@ -93,11 +92,11 @@ internal sealed record CompletionRequest : GenerationBody
     public int? Logprobs { get; init; }
 }
 
-internal sealed record RequestMessage
+internal sealed record RequestMessage : OpenObject
 {
     public string? Role { get; init; }
 
-    /// <summary>A string, or a list of parts of which the text ones are taken.</summary>
+    /// <summary>A string, or a list of text parts.</summary>
     public JsonElement? Content { get; init; }
 
     /// <summary>Functions that the assistant called.</summary>
@@ -105,10 +104,16 @@ internal sealed record RequestMessage
 
     /// <summary>The call whose result a message of the role tool is.</summary>
     public string? ToolCallId { get; init; }
+
+    /// <summary>Of a message of the role tool: the function that was called.</summary>
+    public string? Name { get; init; }
 }
 
-internal sealed record RequestToolCall
+internal sealed record RequestToolCall : OpenObject
 {
+    /// <summary>Its place among the calls, which answers have and clients send back.</summary>
+    public int? Index { get; init; }
+
     public string? Id { get; init; }
 
     public string? Type { get; init; }
@@ -116,7 +121,7 @@ internal sealed record RequestToolCall
     public RequestToolFunction? Function { get; init; }
 }
 
-internal sealed record RequestToolFunction
+internal sealed record RequestToolFunction : OpenObject
 {
     public string? Name { get; init; }
 
@@ -141,16 +146,25 @@ internal sealed record StreamOptions
     public bool? IncludeUsage { get; init; }
 }
 
-internal sealed record ResponseFormat
+internal sealed record ResponseFormat : OpenObject
 {
     public string? Type { get; init; }
 
     public JsonSchemaFormat? JsonSchema { get; init; }
 }
 
-internal sealed record JsonSchemaFormat
+internal sealed record JsonSchemaFormat : OpenObject
 {
+    /// <summary>For the record; the model does not see it.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>For the record; the model does not see it.</summary>
+    public string? Description { get; init; }
+
     public JsonElement? Schema { get; init; }
+
+    /// <summary>Answers follow the schema either way.</summary>
+    public bool? Strict { get; init; }
 }
 
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]

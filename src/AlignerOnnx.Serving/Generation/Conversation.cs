@@ -30,13 +30,34 @@ internal static class Conversation
     private static ChatTurn Turn(RequestMessage message, int index, Dictionary<string, FunctionCall> called)
     {
         string role = Role(message, index);
-        FunctionCall[] calls = role == "assistant" ? [.. (message.ToolCalls ?? []).Select((call, number) => Call(call, $"messages[{index}].tool_calls[{number}]"))] : [];
+        string path = $"messages[{index}]";
+        message.RefuseOthers(path);
+        RequireOfRole("assistant", message.ToolCalls is { Count: > 0 }, "tool_calls");
+        RequireOfRole("tool", message.ToolCallId is { Length: > 0 }, "tool_call_id");
+        RequireOfRole("tool", message.Name is { Length: > 0 }, "name");
+        FunctionCall[] calls = [.. (message.ToolCalls ?? []).Select((call, number) => Call(call, $"{path}.tool_calls[{number}]"))];
         return new ChatTurn(role, Content(message, index, mayBeAbsent: calls.Length > 0))
         {
             Calls = calls,
-            ResultOf = role != "tool" ? null
-                : called.GetValueOrDefault(message.ToolCallId ?? "") ?? throw ApiException.Invalid($"The message's tool_call_id '{message.ToolCallId}' names no call of an assistant message before it.", $"messages[{index}].tool_call_id"),
+            ResultOf = role == "tool" ? ResultOf(message, path, called) : null,
         };
+
+        void RequireOfRole(string only, bool given, string field)
+        {
+            if (given && role != only)
+            {
+                throw ApiException.Invalid($"{field} is supported in messages of the role {only} only.", $"{path}.{field}", "unsupported_parameter");
+            }
+        }
+    }
+
+    private static FunctionCall ResultOf(RequestMessage message, string path, Dictionary<string, FunctionCall> called)
+    {
+        FunctionCall call = called.GetValueOrDefault(message.ToolCallId ?? "")
+            ?? throw ApiException.Invalid($"The message's tool_call_id '{message.ToolCallId}' names no call of an assistant message before it.", $"{path}.tool_call_id");
+        return message.Name is null or "" || message.Name == call.Name
+            ? call
+            : throw ApiException.Invalid($"The message's name is '{message.Name}', but the call '{call.Id}' is one of '{call.Name}'.", $"{path}.name");
     }
 
     private static string Role(RequestMessage message, int index) => message.Role switch
@@ -47,9 +68,16 @@ internal static class Conversation
         string other => throw ApiException.Invalid($"The role '{other}' is not supported; expected system, developer, user, assistant or tool.", $"messages[{index}].role"),
     };
 
-    private static FunctionCall Call(RequestToolCall? call, string param) => call is { Id.Length: > 0 and <= 256, Type: null or "function", Function: { Name.Length: > 0 and <= 64 } function }
-        ? new FunctionCall(call.Id, function.Name, Arguments(function.Arguments, param))
-        : throw ApiException.Invalid("A tool call needs an id, the type function, and a function's name and arguments.", param);
+    private static FunctionCall Call(RequestToolCall? call, string param)
+    {
+        if (call is not { Id.Length: > 0 and <= 256, Type: null or "function", Function: { Name.Length: > 0 and <= 64 } function })
+        {
+            throw ApiException.Invalid("A tool call needs an id, the type function, and a function's name and arguments.", param);
+        }
+        call.RefuseOthers(param);
+        function.RefuseOthers($"{param}.function");
+        return new FunctionCall(call.Id, function.Name, Arguments(function.Arguments, param));
+    }
 
     private static string Arguments(string? text, string param)
     {
@@ -70,18 +98,21 @@ internal static class Conversation
     private static string Content(RequestMessage message, int index, bool mayBeAbsent) => message.Content switch
     {
         { ValueKind: JsonValueKind.String } text => text.GetString()!,
-        { ValueKind: JsonValueKind.Array } parts => string.Concat(parts.EnumerateArray().Select(part => TextPart(part, index))),
+        { ValueKind: JsonValueKind.Array } parts => string.Concat(parts.EnumerateArray().Select((part, number) => TextPart(part, $"messages[{index}].content", number))),
         null or { ValueKind: JsonValueKind.Null } when mayBeAbsent => "",
         _ => throw ApiException.Invalid("The message has no content; expected a string or a list of text parts.", $"messages[{index}].content"),
     };
 
-    private static string TextPart(JsonElement part, int index)
+    private static string TextPart(JsonElement part, string path, int number)
     {
         bool isText = part.ValueKind == JsonValueKind.Object
             && part.TryGetProperty("type", out JsonElement type) && type.ValueKind == JsonValueKind.String && type.GetString() == "text";
-        return isText && part.TryGetProperty("text", out JsonElement text) && text.ValueKind == JsonValueKind.String
-            ? text.GetString()!
-            : throw ApiException.Invalid("Only parts of the type text are supported.", $"messages[{index}].content", "unsupported_parameter");
+        if (!isText || !part.TryGetProperty("text", out JsonElement text) || text.ValueKind != JsonValueKind.String)
+        {
+            throw ApiException.Invalid("Only parts of the type text are supported.", path, "unsupported_parameter");
+        }
+        OpenObject.RefuseOthers(part, $"{path}[{number}]", "type", "text");
+        return text.GetString()!;
     }
 
     private static ApiException NoRole(int index) => ApiException.Invalid("The message has no role.", $"messages[{index}].role");

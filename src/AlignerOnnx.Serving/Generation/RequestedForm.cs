@@ -24,14 +24,20 @@ internal static class RequestedForm
     /// <summary>The field that asks for the form; null where none does.</summary>
     internal static string? ParamOf(GenerationBody body) => Structured(body.StructuredOutputs).Any(asked => asked is not null) ? "structured_outputs" : Format(body.ResponseFormat) is null ? null : "response_format";
 
-    private static Guidance? Format(ResponseFormat? format) => format?.Type switch
+    private static Guidance? Format(ResponseFormat? format)
     {
-        null when format is null => null,
-        "text" => null,
-        "json_object" => new Guidance(GuidanceKind.JsonSchema, """{"type":"object"}"""),
-        "json_schema" => new Guidance(GuidanceKind.JsonSchema, Schema(format.JsonSchema?.Schema, "response_format")),
-        var other => throw ApiException.Invalid($"The response format '{other}' is not supported; expected text, json_object or json_schema.", "response_format", "unsupported_parameter"),
-    };
+        format?.RefuseOthers("response_format");
+        format?.JsonSchema?.RefuseOthers("response_format.json_schema");
+        return format?.Type switch
+        {
+            null when format is null => null,
+            "text" or "json_object" when format.JsonSchema is not null => throw ApiException.Invalid("json_schema goes with the type json_schema only.", "response_format.json_schema"),
+            "text" => null,
+            "json_object" => new Guidance(GuidanceKind.JsonSchema, """{"type":"object"}"""),
+            "json_schema" => new Guidance(GuidanceKind.JsonSchema, Schema(format.JsonSchema?.Schema, "response_format")),
+            var other => throw ApiException.Invalid($"The response format '{other}' is not supported; expected text, json_object or json_schema.", "response_format", "unsupported_parameter"),
+        };
+    }
 
     private static IEnumerable<Guidance?> Structured(StructuredOutputs? outputs) =>
     [

@@ -9,15 +9,35 @@ internal static class RequestedFunctions
     private const int MostTools = 128;
 
     /// <summary>The functions.</summary>
+    /// <param name="body">The request.</param>
+    /// <param name="templateTakesTools">Whether the model was taught a form of calls, to which it is left where it chooses whether to call.</param>
     /// <exception cref="ApiException">The fields do not go together, or ask for what is not supported.</exception>
-    internal static CallableFunctions Of(ChatCompletionRequest body)
+    internal static CallableFunctions Of(ChatCompletionRequest body, bool templateTakesTools)
     {
         CallableFunction[] functions = [.. (body.Tools ?? []).Select(Function)];
         if (functions.Length > MostTools)
         {
             throw ApiException.Invalid($"The request has {functions.Length} tools; at most {MostTools} are allowed.", "tools");
         }
-        return Chosen(functions, body.ToolChoice) with { SeveralCalls = body.ParallelToolCalls is not false };
+        RequireNamesOfTheirOwn(functions);
+        CallableFunctions chosen = Chosen(functions, body.ToolChoice) with { SeveralCalls = body.ParallelToolCalls is not false };
+        if (templateTakesTools && chosen is { Any: true, Required: false } && (body.Tools ?? []).Index().FirstOrDefault(tool => tool.Item!.Function!.Strict is true) is { Item: not null } strict)
+        {
+            throw ApiException.Invalid("This model makes calls in a form of its own, which is not held to a schema: strict goes with tool_choice required, or a function's name.", $"tools[{strict.Index}].function.strict", "unsupported_parameter");
+        }
+        return chosen;
+    }
+
+    private static void RequireNamesOfTheirOwn(CallableFunction[] functions)
+    {
+        HashSet<string> names = new(StringComparer.Ordinal);
+        foreach ((int index, CallableFunction function) in functions.Index())
+        {
+            if (!names.Add(function.Name))
+            {
+                throw ApiException.Invalid($"The function '{function.Name}' is given twice.", $"tools[{index}].function.name");
+            }
+        }
     }
 
     private static CallableFunctions Chosen(CallableFunction[] functions, JsonElement? choice) => choice switch
@@ -37,9 +57,16 @@ internal static class RequestedFunctions
         _ => throw UnknownChoice(choice),
     };
 
-    private static CallableFunction Function(ToolDefinition? tool, int index) => tool is { Type: "function", Function: { Name.Length: > 0 and <= 64 } function }
-        ? new CallableFunction(function.Name, function.Description, Parameters(function.Parameters, index))
-        : throw ApiException.Invalid("Only tools of the type function with a name of 1 to 64 characters are supported.", $"tools[{index}]", "unsupported_parameter");
+    private static CallableFunction Function(ToolDefinition? tool, int index)
+    {
+        if (tool is not { Type: "function", Function: { Name.Length: > 0 and <= 64 } function })
+        {
+            throw ApiException.Invalid("Only tools of the type function with a name of 1 to 64 characters are supported.", $"tools[{index}]", "unsupported_parameter");
+        }
+        tool.RefuseOthers($"tools[{index}]");
+        function.RefuseOthers($"tools[{index}].function");
+        return new CallableFunction(function.Name, function.Description, Parameters(function.Parameters, index));
+    }
 
     private static JsonElement? Parameters(JsonElement? schema, int index) => schema switch
     {
@@ -50,8 +77,13 @@ internal static class RequestedFunctions
 
     private static CallableFunction Named(CallableFunction[] functions, JsonElement choice)
     {
-        string? name = choice.TryGetProperty("function", out JsonElement function) && function.ValueKind == JsonValueKind.Object
-            && function.TryGetProperty("name", out JsonElement text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+        OpenObject.RefuseOthers(choice, "tool_choice", "type", "function");
+        string? name = null;
+        if (choice.TryGetProperty("function", out JsonElement function) && function.ValueKind == JsonValueKind.Object)
+        {
+            OpenObject.RefuseOthers(function, "tool_choice.function", "name");
+            name = function.TryGetProperty("name", out JsonElement text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+        }
         return functions.FirstOrDefault(each => each.Name == name) ?? throw ApiException.Invalid($"tool_choice names '{name}', which is none of the tools.", "tool_choice");
     }
 

@@ -20,12 +20,16 @@ internal sealed class SamplingTranslator(ServingOptions options, int vocabularyS
     // Values that ask for nothing of these fields.
     private static readonly Dictionary<string, string> Neutral = new(StringComparer.Ordinal)
     {
-        ["store"] = "false", ["echo"] = "false", ["best_of"] = "1", ["modalities"] = "[\"text\"]", ["function_call"] = "\"none\"", ["suffix"] = "\"\"",
+        ["store"] = "false", ["echo"] = "false", ["best_of"] = "1", ["modalities"] = "[\"text\"]", ["function_call"] = "\"none\"",
     };
 
     internal GenerationRequest Translate(GenerationBody body, int? maxCompletionTokens, int? topLogprobs, string? engineKey)
     {
         RefuseOthers(body.Others);
+        if (body is { StreamOptions: not null, Stream: not true })
+        {
+            throw ApiException.Invalid("stream_options goes with stream: true only.", "stream_options");
+        }
         return new GenerationRequest
         {
             PromptIds = [],
@@ -57,8 +61,7 @@ internal sealed class SamplingTranslator(ServingOptions options, int vocabularyS
     {
         foreach ((string name, JsonElement value) in others ?? [])
         {
-            bool empty = value.ValueKind is JsonValueKind.Null || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
-            if (!empty && !Harmless.Contains(name) && !(Neutral.TryGetValue(name, out string? neutral) && neutral == value.GetRawText()))
+            if (!OpenObject.IsEmpty(value) && !Harmless.Contains(name) && !(Neutral.TryGetValue(name, out string? neutral) && neutral == value.GetRawText()))
             {
                 throw ApiException.Unsupported(name);
             }

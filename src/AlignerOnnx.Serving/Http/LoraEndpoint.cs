@@ -5,8 +5,8 @@ internal sealed class LoraEndpoint(AdapterRegistry registry, string? folder)
 {
     internal async Task Load(HttpContext context)
     {
-        LoraRequest body = await RequestReader.ReadAsync(context.Request, ApiJson.Default.LoraRequest, context.RequestAborted);
-        string name = body.LoraName ?? throw ApiException.Invalid("lora_name is missing.", "lora_name");
+        LoraLoadRequest body = await RequestReader.ReadAsync(context.Request, ApiJson.Default.LoraLoadRequest, context.RequestAborted);
+        string name = NameOf(body);
         AdapterReference.RequireName(name, "lora_name");
         if (registry.Find(name) is { Loaded: true } && body.LoadInplace is not true)
         {
@@ -25,14 +25,19 @@ internal sealed class LoraEndpoint(AdapterRegistry registry, string? folder)
 
     internal async Task Unload(HttpContext context)
     {
-        LoraRequest body = await RequestReader.ReadAsync(context.Request, ApiJson.Default.LoraRequest, context.RequestAborted);
-        string name = body.LoraName ?? throw ApiException.Invalid("lora_name is missing.", "lora_name");
+        string name = NameOf(await RequestReader.ReadAsync(context.Request, ApiJson.Default.LoraRequest, context.RequestAborted));
         if (registry.Find(name) is not { Loaded: true })
         {
             throw new ApiException(StatusCodes.Status404NotFound, $"The adapter '{name}' is not loaded.", "lora_name", "adapter_not_found");
         }
         registry.SetLoaded(name, false);
         await context.Response.WriteAsync($"Success: LoRA adapter '{name}' removed successfully.", context.RequestAborted);
+    }
+
+    private static string NameOf(LoraRequest body)
+    {
+        body.RefuseOthers();
+        return body.LoraName ?? throw ApiException.Invalid("lora_name is missing.", "lora_name");
     }
 
     private void Publish(string name, string path)
