@@ -127,6 +127,108 @@ public sealed class FineTuningTests
     }
 
     [TestMethod]
+    public async Task Job_WhoseLossGrows_SaysThatItStoppedEarly()
+    {
+        string data = await UploadAsync("form-json.train.jsonl");
+        string evaluation = await UploadAsync("form-json.eval.jsonl");
+        // Steps of this size unlearn more than they learn.
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, validation_file = evaluation, hyperparameters = new { steps = 60, learning_rate = 10 } });
+        await FinishAsync(job, FineTuningStatus.Succeeded);
+        FineTuningEvent stop = await job.GetEventsAsync(new()).SingleAsync(each => each.Message.StartsWith("Training stopped early after step ", StringComparison.Ordinal));
+        Assert.AreEqual("warn", stop.Level);
+        Assert.Contains(" of 60: the last ", stop.Message);
+    }
+
+    [TestMethod]
+    public async Task Job_Shown_HasTheHyperparametersThatItWasGiven()
+    {
+        string data = await UploadAsync("form-json.train.jsonl");
+        object hyperparameters = new { n_epochs = 3, batch_size = 2, steps = 1_000_000, learning_rate = 0.25, tokens = 2, start_layer = 1, max_length = 99 };
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, method = new { type = "supervised", supervised = new { hyperparameters } } });
+        await job.CancelAndUpdateAsync();
+        HyperparametersForSupervised read = (HyperparametersForSupervised)job.MethodHyperparameters!;
+        Assert.AreEqual((3, 2), (read.EpochCount, read.BatchSize));
+        JsonElement shown = await GetAsync($"/v1/fine_tuning/jobs/{job.JobId}");
+        const string Expected = """{"n_epochs":3,"batch_size":2,"learning_rate_multiplier":"auto","steps":1000000,"learning_rate":0.25,"tokens":2,"start_layer":1,"max_length":99}""";
+        Assert.IsTrue(JsonElement.DeepEquals(JsonElement.Parse(Expected), shown.GetProperty("method").GetProperty("supervised").GetProperty("hyperparameters")), $"{shown}");
+        Assert.IsTrue(JsonElement.DeepEquals(JsonElement.Parse(Expected), shown.GetProperty("hyperparameters")), $"{shown}");
+
+        FineTuningJob preferences = await CreateAsync(new { model = "pocket", training_file = data, method = new { type = "dpo", dpo = new { hyperparameters = new { beta = 0.5, steps = 7 } } } });
+        await preferences.CancelAndUpdateAsync();
+        Assert.AreEqual(0.5f, ((HyperparametersForDPO)preferences.MethodHyperparameters!).Beta);
+        Assert.AreEqual(7, (await GetAsync($"/v1/fine_tuning/jobs/{preferences.JobId}")).GetProperty("method").GetProperty("dpo").GetProperty("hyperparameters").GetProperty("steps").GetInt32());
+    }
+
+    [TestMethod]
+    public async Task List_OfJobs_IsFilteredByMetadataAndPaged()
+    {
+        string data = await UploadAsync("form-json.train.jsonl");
+        string[] ids = new string[4];
+        foreach ((int i, Dictionary<string, string>? metadata) in new Dictionary<string, string>?[] { new() { ["team"] = "a", ["run"] = "1" }, new() { ["team"] = "a", ["run"] = "2" }, new() { ["team"] = "b" }, null }.Index())
+        {
+            FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, metadata, hyperparameters = new { steps = 1_000_000 } });
+            await job.CancelAndUpdateAsync();
+            ids[i] = job.JobId;
+        }
+        // Jobs of other tests have other metadata or none.
+        CollectionAssert.AreEqual(new[] { ids[1], ids[0] }, await IdsAsync("metadata[team]=a"));
+        CollectionAssert.AreEqual(new[] { ids[0] }, await IdsAsync("metadata%5Bteam%5D=a&metadata%5Brun%5D=1"));
+        CollectionAssert.AreEqual(new[] { ids[0] }, await IdsAsync($"metadata[team]=a&limit=1&after={ids[1]}"));
+        Assert.IsEmpty(await IdsAsync("metadata[team]=c"));
+        string[] without = await IdsAsync("metadata=null");
+        Assert.Contains(ids[3], without);
+        Assert.DoesNotContain(ids[2], without);
+        Assert.AreEqual(ids[3], (await s_server.FineTuning().GetJobsAsync(new FineTuningJobCollectionOptions { PageSize = 1 }).FirstAsync()).JobId);
+    }
+
+    [TestMethod]
+    [DataRow("/v1/fine_tuning/jobs?metadata=a", "metadata")]
+    [DataRow("/v1/fine_tuning/jobs?status=failed", "status")]
+    [DataRow("/v1/fine_tuning/jobs?limit=1&limit=2", "limit")]
+    [DataRow("/v1/files?made_up=1", "made_up")]
+    [DataRow("/v1/files?order=random", "order")]
+    public async Task List_UnknownParameter_Is400AndNamesIt(string path, string param)
+    {
+        using HttpResponseMessage response = await s_server.Http.GetAsync(new Uri(path, UriKind.Relative));
+        JsonElement error = await RefusalTests.ErrorOf(response, System.Net.HttpStatusCode.BadRequest);
+        Assert.AreEqual(param, error.GetProperty("param").GetString());
+    }
+
+    /// <summary>A key of the role train may not publish adapters, and what a job publishes is no way around that.</summary>
+    [TestMethod]
+    public async Task Job_OfARoleThatMayNotPublish_HasNewNamesAndThoseOfJobsOnly()
+    {
+        string file = Path.Combine(s_folder, "keys.json");
+        (string train, string admin) = (ApiKeyFile.Add(file, "train", KeyRole.Train), ApiKeyFile.Add(file, "admin", KeyRole.Admin));
+        await using RunningServer server = await RunningServer.StartAsync(s_options with { Keys = ApiKeyFile.Read(file) });
+        using AdapterClient publisher = new(server.Address, admin);
+        string sample = Path.Combine(s_folder, "published");
+        SampleAdapter.Write(sample, Material.Pocket());
+        await publisher.PushAsync(sample, "published");
+        string data = (await server.Files(train).UploadFileAsync(Material.PocketData("form-json.train.jsonl"), FileUploadPurpose.FineTune)).Value.Id;
+
+        ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => CreateAsync(train, "published"));
+        Assert.AreEqual(403, e.Status);
+        Assert.Contains("insufficient_role", e.Message);
+        await FinishAsync(await CreateAsync(admin, "published"), FineTuningStatus.Succeeded);
+        await Assert.ThrowsExactlyAsync<ClientResultException>(() => CreateAsync(train, "published"));
+        await FinishAsync(await CreateAsync(train, "own"), FineTuningStatus.Succeeded);
+        await FinishAsync(await CreateAsync(train, "own"), FineTuningStatus.Succeeded);
+
+        // The name is taken while the job waits.
+        FineTuningJob late = await CreateAsync(train, "late", steps: 1_000_000);
+        await UntilAsync(late, "running");
+        FineTuningJob waiting = await CreateAsync(train, "taken");
+        await publisher.PushAsync(sample, "taken");
+        await late.CancelAndUpdateAsync();
+        await FinishAsync(waiting, FineTuningStatus.Failed);
+        Assert.Contains("needs a key of the role admin", await EventsAsync(waiting));
+
+        Task<FineTuningJob> CreateAsync(string key, string adapter, int steps = 1) => server.FineTuning(key).FineTuneAsync(
+            BinaryContent.Create(BinaryData.FromObjectAsJson(new { model = "pocket", training_file = data, metadata = new { adapter }, hyperparameters = new { steps } })), waitUntilCompleted: false, new RequestOptions());
+    }
+
+    [TestMethod]
     public async Task Job_PausedResumedCancelled_FollowsItsStatuses()
     {
         string data = await UploadAsync("form-json.train.jsonl");
@@ -213,6 +315,9 @@ public sealed class FineTuningTests
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"suffix\":\"a b\"}", "suffix")]
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"integrations\":[{\"type\":\"wandb\"}]}", "integrations")]
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"made_up\":1}", "made_up")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"hyperparameters\":{\"beta\":0.1}}", "hyperparameters.beta")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"method\":{\"type\":\"supervised\",\"dpo\":{}}}", "method.dpo")]
+    [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"method\":{\"type\":\"dpo\",\"supervised\":{}}}", "method.supervised")]
     [DataRow("{\"model\":\"pocket\",\"training_file\":\"x\",\"method\":{\"type\":\"supervised\",\"supervised\":{\"hyperparameters\":{\"stepz\":5}}}}", "method.supervised.hyperparameters.stepz")]
     public async Task Create_Bad_IsRefusedAndNamesTheParameter(string body, string param, int status = 400)
     {
@@ -220,6 +325,11 @@ public sealed class FineTuningTests
         JsonElement error = await RefusalTests.ErrorOf(response, (System.Net.HttpStatusCode)status);
         Assert.AreEqual(param, error.GetProperty("param").GetString());
     }
+
+    private static async Task<JsonElement> GetAsync(string path) => JsonElement.Parse(await s_server.Http.GetStringAsync(new Uri(path, UriKind.Relative)));
+
+    private static async Task<string[]> IdsAsync(string query) =>
+        [.. (await GetAsync($"/v1/fine_tuning/jobs?{query}")).GetProperty("data").EnumerateArray().Select(job => job.GetProperty("id").GetString()!)];
 
     private static async Task<string> UploadAsync(string name, RunningServer? server = null)
     {

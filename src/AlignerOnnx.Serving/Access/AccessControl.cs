@@ -21,6 +21,7 @@ internal sealed class AccessControl(IReadOnlyList<ApiKey> keys)
         if (_keys.Length == 0)
         {
             RequireLoopbackName(context.Request);
+            context.Features.Set(new Caller(KeyRole.Admin));
             return;
         }
         ApiKey key = Find(KeyOf(context.Request)) ?? throw Unauthorized(context);
@@ -28,6 +29,7 @@ internal sealed class AccessControl(IReadOnlyList<ApiKey> keys)
         {
             throw new ApiException(StatusCodes.Status403Forbidden, $"This key has the role {Name(key.Role)}; {context.Request.Method} {context.Request.Path} needs {Name(needed)}.", code: "insufficient_role");
         }
+        context.Features.Set(new Caller(key.Role));
     }
 
     /// <summary>Goes through all keys whichever matches, so that the time does not tell which.</summary>

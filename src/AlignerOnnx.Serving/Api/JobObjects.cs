@@ -88,7 +88,7 @@ internal sealed record JobObject
 
     internal static JobObject Of(Job job)
     {
-        JobHyperparametersObject hyper = JobHyperparametersObject.Of(job.Hyperparameters);
+        JobHyperparametersObject hyper = JobHyperparametersObject.Of(job);
         JobMethodDetailsObject details = new(hyper);
         return new JobObject
         {
@@ -121,12 +121,43 @@ internal sealed record JobMethodObject(
 
 internal sealed record JobMethodDetailsObject(JobHyperparametersObject Hyperparameters);
 
-/// <summary>Hyperparameters as they were asked for; <c>auto</c> where they were not.</summary>
+/// <summary>Hyperparameters as they were asked for; OpenAI's own are <c>auto</c> where they were not, the trainer's are left out.</summary>
 internal sealed record JobHyperparametersObject(JsonElement NEpochs, JsonElement BatchSize, JsonElement LearningRateMultiplier)
 {
     private static readonly JsonElement Auto = JsonDocument.Parse("\"auto\"").RootElement.Clone();
 
-    internal static JobHyperparametersObject Of(JobHyperparameters asked) => new(asked.NEpochs ?? Auto, asked.BatchSize ?? Auto, asked.LearningRateMultiplier ?? Auto);
+    /// <summary>Of dpo alone.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Beta { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Steps { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? LearningRate { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Tokens { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? StartLayer { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? MaxLength { get; init; }
+
+    internal static JobHyperparametersObject Of(Job job)
+    {
+        JobHyperparameters asked = job.Hyperparameters;
+        return new(asked.NEpochs ?? Auto, asked.BatchSize ?? Auto, asked.LearningRateMultiplier ?? Auto)
+        {
+            Beta = job.Method == "dpo" ? asked.Beta ?? Auto : null,
+            Steps = asked.Steps,
+            LearningRate = asked.LearningRate,
+            Tokens = asked.Tokens,
+            StartLayer = asked.StartLayer,
+            MaxLength = asked.MaxLength,
+        };
+    }
 }
 
 internal sealed record JobEventObject(string Id, long CreatedAt, string Level, string Message, string Type, JsonElement? Data)

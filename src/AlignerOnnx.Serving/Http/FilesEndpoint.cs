@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace AlignerOnnx.Serving;
 
 /// <summary>OpenAI's files: upload, list, show, content, delete.</summary>
@@ -9,9 +7,16 @@ internal sealed class FilesEndpoint(FileStore files, AdapterRegistry registry)
 
     internal Task List(HttpContext context)
     {
-        string? purpose = context.Request.Query["purpose"];
+        IQueryCollection query = context.Request.Query;
+        string? purpose = Query.Text(query, "purpose");
         IEnumerable<StoredFile> chosen = files.All.Where(file => purpose is null || file.Purpose == purpose);
-        return Json.WriteAsync(context, Page.Of([.. chosen.Select(FileObject.Of)], file => file.Id, context.Request.Query), AnswerJson.Types.ListObjectFileObject);
+        IEnumerable<StoredFile> ordered = Query.Text(query, "order") switch
+        {
+            null or "desc" => chosen,
+            "asc" => chosen.Reverse(),
+            var other => throw ApiException.Invalid($"order is '{other}'; expected asc or desc.", "order"),
+        };
+        return Json.WriteAsync(context, Page.Of([.. ordered.Select(FileObject.Of)], file => file.Id, query, name => name is "purpose" or "order"), AnswerJson.Types.ListObjectFileObject);
     }
 
     internal Task Show(HttpContext context) => Json.WriteAsync(context, FileObject.Of(files.Require(Route.Text(context, "id"))), AnswerJson.Types.FileObject);
@@ -73,31 +78,4 @@ internal sealed class FilesEndpoint(FileStore files, AdapterRegistry registry)
         string name = new([.. uploaded[(uploaded.LastIndexOfAny(['/', '\\']) + 1)..].Where(each => !char.IsControl(each)).Take(255)]);
         return name.Length > 0 ? name : "upload";
     }
-}
-
-/// <summary>Pages of a list: <c>limit</c> and <c>after</c> as in OpenAI's API.</summary>
-internal static class Page
-{
-    private const int Most = 10_000;
-
-    internal static ListObject<T> Of<T>(IReadOnlyList<T> all, Func<T, string> id, IQueryCollection query)
-    {
-        int limit = query["limit"] is [{ } text] ? Limit(text) : Most;
-        IEnumerable<T> rest = all;
-        if (query["after"] is [{ Length: > 0 } after])
-        {
-            rest = all.SkipWhile(item => id(item) != after).Skip(1);
-        }
-        T[] page = [.. rest.Take(limit)];
-        return new ListObject<T>(page)
-        {
-            FirstId = page is [] ? null : id(page[0]),
-            LastId = page is [] ? null : id(page[^1]),
-            HasMore = page.Length > 0 && id(page[^1]) != id(all[^1]),
-        };
-    }
-
-    private static int Limit(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int limit) && limit is >= 1 and <= Most
-        ? limit
-        : throw ApiException.Invalid($"limit is '{text}'; expected 1 to {Most}.", "limit");
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace AlignerOnnx.Serving;
 
@@ -14,13 +15,17 @@ internal sealed class JobsEndpoint(ServerParts parts, ServingOptions options, Jo
         {
             throw ApiException.Invalid("Integrations are not supported.", "integrations", "unsupported_parameter");
         }
-        Job job = parts.Jobs.Add(_intake.Read(body));
+        Job job = parts.Jobs.Add(_intake.Read(body, mayReplaceAny: context.Features.GetRequiredFeature<Caller>().Role == KeyRole.Admin));
         runner.Wake();
         await WriteAsync(context, job);
     }
 
-    internal Task List(HttpContext context) =>
-        Json.WriteAsync(context, Page.Of([.. parts.Jobs.All.Select(JobObject.Of)], job => job.Id, context.Request.Query), AnswerJson.Types.ListObjectJobObject);
+    internal Task List(HttpContext context)
+    {
+        IQueryCollection query = context.Request.Query;
+        JobObject[] chosen = [.. JobFilter.Of(parts.Jobs.All, query).Select(JobObject.Of)];
+        return Json.WriteAsync(context, Page.Of(chosen, job => job.Id, query, JobFilter.IsFilter), AnswerJson.Types.ListObjectJobObject);
+    }
 
     internal Task Show(HttpContext context) => WriteAsync(context, Find(context));
 

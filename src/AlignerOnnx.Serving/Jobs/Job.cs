@@ -29,6 +29,9 @@ internal sealed record Job
     /// <summary>The name under which the result is published.</summary>
     internal required string Adapter { get; init; }
 
+    /// <summary>Whether it may publish a version of any adapter, as its caller may.</summary>
+    internal required bool MayReplaceAny { get; init; }
+
     internal Dictionary<string, string>? Metadata { get; init; }
 
     internal DateTimeOffset Created { get; init; }

@@ -16,7 +16,7 @@ internal sealed class JobCheckpoints(ServerParts parts, Job job, JobFolder folde
     /// <summary>The checkpoints of a job that are there, the newest first.</summary>
     internal static IReadOnlyList<(AdapterVersion Version, int Step)> Of(AdapterRegistry adapters, Job job) =>
     [
-        .. adapters.All.Where(adapter => adapter.Name.StartsWith(Prefix(job), StringComparison.Ordinal) && adapter.CurrentVersion.Origin == Origin(job))
+        .. adapters.All.Where(adapter => adapter.Name.StartsWith(Prefix(job), StringComparison.Ordinal) && adapter.CurrentVersion.Origin == JobPublishing.OriginOf(job))
             .Select(adapter => (adapter.CurrentVersion, int.Parse(adapter.Name.AsSpan(Prefix(job).Length), NumberStyles.None, CultureInfo.InvariantCulture)))
             .OrderByDescending(checkpoint => checkpoint.Item2),
     ];
@@ -59,7 +59,7 @@ internal sealed class JobCheckpoints(ServerParts parts, Job job, JobFolder folde
         {
             string package = Path.Combine(staging, "adapter");
             AdapterPackage.Save(AdapterOf(state), package);
-            parts.Adapters.Publish(string.Create(CultureInfo.InvariantCulture, $"{Prefix(job)}{state.Step}"), package, Origin(job));
+            JobPublishing.Publish(parts, job, string.Create(CultureInfo.InvariantCulture, $"{Prefix(job)}{state.Step}"), package);
         }
         finally
         {
@@ -78,6 +78,4 @@ internal sealed class JobCheckpoints(ServerParts parts, Job job, JobFolder folde
     }
 
     private static string Prefix(Job job) => $"{job.Adapter}:ckpt-step-";
-
-    private static string Origin(Job job) => $"job:{job.Id}";
 }

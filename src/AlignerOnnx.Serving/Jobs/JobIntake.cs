@@ -6,7 +6,10 @@ namespace AlignerOnnx.Serving;
 /// <summary>Turns the request for a fine-tuning job into a job, or says what about it cannot be done.</summary>
 internal sealed partial class JobIntake(ServerParts parts, ServingOptions options)
 {
-    internal Job Read(JobRequest body)
+    /// <summary>Reads a request.</summary>
+    /// <param name="body">The request.</param>
+    /// <param name="mayReplaceAny">Whether the caller may publish a version of any adapter.</param>
+    internal Job Read(JobRequest body, bool mayReplaceAny)
     {
         if (options.TrainingProgram is null)
         {
@@ -21,12 +24,13 @@ internal sealed partial class JobIntake(ServerParts parts, ServingOptions option
             Status = JobStatus.Queued,
             Model = model,
             Method = method,
-            Hyperparameters = Checked((method == "dpo" ? body.Method!.Dpo : body.Method?.Supervised)?.Hyperparameters ?? body.Hyperparameters ?? new()),
+            Hyperparameters = Checked((method == "dpo" ? body.Method!.Dpo : body.Method?.Supervised)?.Hyperparameters ?? body.Hyperparameters ?? new(), method),
             Suffix = Suffix(body.Suffix),
             Seed = body.Seed is null or >= 0 ? body.Seed ?? 1 : throw ApiException.Invalid("seed must not be negative.", "seed"),
             TrainingFile = RequireFile(body.TrainingFile, "training_file"),
             ValidationFile = body.ValidationFile is null ? null : RequireFile(body.ValidationFile, "validation_file"),
-            Adapter = AdapterName(body, id),
+            Adapter = AdapterName(body, id, mayReplaceAny),
+            MayReplaceAny = mayReplaceAny,
             Metadata = body.Metadata,
         };
     }
@@ -43,6 +47,8 @@ internal sealed partial class JobIntake(ServerParts parts, ServingOptions option
 
     private static string Method(JobMethod? method) => method?.Type switch
     {
+        null or "supervised" when method?.Dpo is not null => throw ApiException.Invalid("method.dpo goes with the method dpo.", "method.dpo"),
+        "dpo" when method.Supervised is not null => throw ApiException.Invalid("method.supervised goes with the method supervised.", "method.supervised"),
         null or "supervised" => "supervised",
         "dpo" => "dpo",
         var other => throw ApiException.Invalid($"The method '{other}' is not supported; expected supervised or dpo.", "method", "unsupported_parameter"),
@@ -54,10 +60,11 @@ internal sealed partial class JobIntake(ServerParts parts, ServingOptions option
         return file.Purpose == "fine-tune" ? file.Id : throw ApiException.Invalid($"The file '{id}' was uploaded for '{file.Purpose}'; expected the purpose fine-tune.", param);
     }
 
-    private string AdapterName(JobRequest body, string id)
+    private string AdapterName(JobRequest body, string id, bool mayReplaceAny)
     {
         string name = body.Metadata?.GetValueOrDefault("adapter") ?? $"ft:{Unusual().Replace(options.BaseName, "-")}:{body.Suffix ?? "adapter"}:{id[^8..]}";
         AdapterReference.RequireName(name, "metadata.adapter");
+        JobPublishing.Require(parts.Adapters, name, mayReplaceAny);
         return name != options.BaseName ? name : throw ApiException.Invalid($"'{name}' is the base model's name.", "metadata.adapter");
     }
 
@@ -65,12 +72,13 @@ internal sealed partial class JobIntake(ServerParts parts, ServingOptions option
         ? suffix
         : throw ApiException.Invalid($"suffix is '{suffix}'; expected 1 to 64 letters, digits or . _ -", "suffix");
 
-    private static JobHyperparameters Checked(JobHyperparameters asked)
+    private static JobHyperparameters Checked(JobHyperparameters asked, string method)
     {
         RequireNumber(asked.NEpochs, 1, 10_000, whole: true, "n_epochs");
         RequireNumber(asked.BatchSize, 1, 4096, whole: true, "batch_size");
         RequireNumber(asked.LearningRateMultiplier, 1e-6, 1e6, whole: false, "learning_rate_multiplier");
         RequireNumber(asked.Beta, 1e-6, 100, whole: false, "beta");
+        Require(method == "dpo" || asked.Beta is null or { ValueKind: JsonValueKind.Null }, "beta", "none, since the method is supervised");
         Require(asked.Steps is null or (>= 1 and <= 10_000_000), "steps", "1 to 10,000,000");
         Require(asked.LearningRate is null or (>= 1e-9 and <= 10), "learning_rate", "1e-9 to 10");
         Require(asked.Tokens is null or (>= 1 and <= 1024), "tokens", "1 to 1024");

@@ -69,7 +69,7 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
 #pragma warning restore CA1031
         {
             LogFailed(logger, e, job.Id);
-            parts.Jobs.Fail(job.Id, e is Graph.RefusedException ? "data_refused" : "internal_error", e.Message);
+            parts.Jobs.Fail(job.Id, e is Graph.RefusedException ? "data_refused" : (e as ApiException)?.Body.Error.Code ?? "internal_error", e.Message);
         }
         finally
         {
@@ -175,16 +175,22 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
     private void Publish(Job job, JobFolder folder, string output)
     {
         string staging = parts.State.NewStagingFolder();
-        AdapterIntake.CopyTo(folder.Output, staging);
-        JobReport report = ReadReport(output, folder.Output);
-        AdapterVersion version = parts.Adapters.Publish(job.Adapter, staging, $"job:{job.Id}");
-        string table = Path.Combine(staging, "metrics.csv");
-        File.WriteAllText(table, JobMetrics.Table(parts.Jobs, job.Id));
-        StoredFile result = parts.Files.Add(table, $"{job.Id}-metrics.csv", "fine-tune-results");
-        parts.Jobs.Succeed(job.Id, version.Id, result.Id, report);
-        Directory.Delete(staging, recursive: true);
+        try
+        {
+            AdapterIntake.CopyTo(folder.Output, staging);
+            JobReport report = ReadReport(output, folder.Output);
+            AdapterVersion version = JobPublishing.Publish(parts, job, job.Adapter, staging);
+            string table = Path.Combine(staging, "metrics.csv");
+            File.WriteAllText(table, JobMetrics.Table(parts.Jobs, job.Id));
+            StoredFile result = parts.Files.Add(table, $"{job.Id}-metrics.csv", "fine-tune-results");
+            parts.Jobs.Succeed(job.Id, version.Id, result.Id, report);
+            LogPublished(logger, job.Id, version.Id);
+        }
+        finally
+        {
+            Directory.Delete(staging, recursive: true);
+        }
         folder.Remove();
-        LogPublished(logger, job.Id, version.Id);
     }
 
     /// <summary>The tool's report; of a run that ended while no server listened, what the adapter itself says.</summary>
@@ -193,11 +199,12 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
         if (output.Length == 0)
         {
             Adapters.TrainingRecord record = Adapters.AdapterPackage.Load(adapter).Config.Training ?? new();
-            return new JobReport(record.Steps, record.FinalLoss ?? 0, record.EvalLoss, 0);
+            return new JobReport(record.Steps, record.FinalLoss ?? 0, record.EvalLoss, 0, null);
         }
         JsonElement report = JsonDocument.Parse(output).RootElement;
         double? evaluated = report.TryGetProperty("eval_loss", out JsonElement loss) && loss.ValueKind == JsonValueKind.Number ? loss.GetDouble() : null;
-        return new JobReport(report.GetProperty("steps").GetInt32(), report.GetProperty("final_loss").GetDouble(), evaluated, report.GetProperty("data").GetProperty("tokens").GetInt64());
+        string? stop = report.TryGetProperty("early_stop", out JsonElement early) && early.ValueKind == JsonValueKind.Object ? early.GetProperty("message").GetString() : null;
+        return new JobReport(report.GetProperty("steps").GetInt32(), report.GetProperty("final_loss").GetDouble(), evaluated, report.GetProperty("data").GetProperty("tokens").GetInt64(), stop);
     }
 
     private static string Reason(string output, string errors, int exitCode)

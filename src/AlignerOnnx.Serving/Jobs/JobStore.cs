@@ -9,7 +9,7 @@ internal sealed class JobStore(StateDatabase database, TimeProvider time)
     private const string Columns =
         """
         SELECT id, status, model, method, hyperparameters, suffix, seed, training_file, validation_file, adapter, metadata, created, finished,
-               result, result_file, trained_tokens, final_step, final_loss, validation_loss, error_code, error_message, process, process_started FROM jobs
+               result, result_file, trained_tokens, final_step, final_loss, validation_loss, error_code, error_message, process, process_started, may_replace_any FROM jobs
         """;
 
     /// <summary>All jobs, the newest first.</summary>
@@ -25,12 +25,12 @@ internal sealed class JobStore(StateDatabase database, TimeProvider time)
     {
         database.Execute(
             """
-            INSERT INTO jobs (id, status, model, method, hyperparameters, suffix, seed, training_file, validation_file, adapter, metadata, created)
-            VALUES ($id, $status, $model, $method, $hyper, $suffix, $seed, $training, $validation, $adapter, $metadata, $created)
+            INSERT INTO jobs (id, status, model, method, hyperparameters, suffix, seed, training_file, validation_file, adapter, may_replace_any, metadata, created)
+            VALUES ($id, $status, $model, $method, $hyper, $suffix, $seed, $training, $validation, $adapter, $any, $metadata, $created)
             """,
             ("$id", job.Id), ("$status", job.Status), ("$model", job.Model), ("$method", job.Method),
             ("$hyper", JsonSerializer.Serialize(job.Hyperparameters, ApiJson.Default.JobHyperparameters)), ("$suffix", job.Suffix), ("$seed", job.Seed),
-            ("$training", job.TrainingFile), ("$validation", job.ValidationFile), ("$adapter", job.Adapter),
+            ("$training", job.TrainingFile), ("$validation", job.ValidationFile), ("$adapter", job.Adapter), ("$any", job.MayReplaceAny ? 1 : 0),
             ("$metadata", job.Metadata is null ? null : JsonSerializer.Serialize(job.Metadata, ApiJson.Default.DictionaryStringString)), ("$created", Now()));
         AddEvent(job.Id, "info", "message", "Created fine-tuning job");
         return Require(job.Id);
@@ -60,6 +60,10 @@ internal sealed class JobStore(StateDatabase database, TimeProvider time)
                             final_loss = $loss, validation_loss = $validation, process = NULL WHERE id = $id
             """,
             ("$id", id), ("$now", Now()), ("$result", result), ("$file", resultFile), ("$tokens", report.TrainedTokens), ("$step", report.Steps), ("$loss", report.FinalLoss), ("$validation", report.EvalLoss));
+        if (report.EarlyStop is { } stop)
+        {
+            AddEvent(id, "warn", "message", $"Training stopped early {stop}");
+        }
         AddEvent(id, "info", "message", $"The job has completed; its model is {result}");
     });
 
@@ -121,8 +125,14 @@ internal sealed class JobStore(StateDatabase database, TimeProvider time)
         ValidationLoss = row.IsDBNull(18) ? null : row.GetDouble(18),
         Error = row.Text(19) is { } code ? (code, row.Text(20) ?? "") : null,
         Process = row.Whole(21) is long process ? ((int)process, row.Whole(22) ?? 0) : null,
+        MayReplaceAny = row.GetInt32(23) == 1,
     };
 }
 
 /// <summary>What a training process reported at its end.</summary>
-internal sealed record JobReport(int Steps, double FinalLoss, double? EvalLoss, long TrainedTokens);
+/// <param name="Steps">The steps made.</param>
+/// <param name="FinalLoss">The loss of the last one.</param>
+/// <param name="EvalLoss">The loss of the validation file; null without one.</param>
+/// <param name="TrainedTokens">Tokens of the training file.</param>
+/// <param name="EarlyStop">When and why it stopped before the last step that was asked for; null where it did not.</param>
+internal sealed record JobReport(int Steps, double FinalLoss, double? EvalLoss, long TrainedTokens, string? EarlyStop);
