@@ -125,6 +125,6 @@ public sealed class AccessAndLimitTests
         await server.Chat().CompleteChatAsync([new UserChatMessage("Hi")], new ChatCompletionOptions { MaxOutputTokenCount = 1 });
         string metrics = await server.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative));
         string grown = metrics.Split('\n').Single(line => line.StartsWith("aligner_batch_rows_sum", StringComparison.Ordinal));
-        Assert.IsLessThan(Clients * Tokens / 2, double.Parse(grown.Split(' ')[1], CultureInfo.InvariantCulture));
+        Assert.IsLessThan(Clients * Tokens * 3 / 4, double.Parse(grown.Split(' ')[1], CultureInfo.InvariantCulture));
     }
 }
