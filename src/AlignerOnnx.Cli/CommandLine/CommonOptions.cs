@@ -153,6 +153,10 @@ internal static class CommonOptions
     public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>
         Ranged(name, "N", description, standard, least, most, $"a whole number from {least} to {most}");
 
+    /// <summary>How many batches grow side by side; 0 for the library's own choice.</summary>
+    public static Option<int> Batches() =>
+        Whole("--batches", "Batches that grow side by side, each on a thread of its own; 0 takes one for each processor, up to 4, for models under 1 GiB, else one.", standard: 0, least: 0, most: 64);
+
     /// <summary>A number with a smallest and a largest value.</summary>
     public static Option<double> Number(string name, string description, double standard, double least, double most) =>
         Ranged(name, "X", description, standard, least, most, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));

@@ -10,6 +10,7 @@ internal sealed class BenchServingCommand : AlignerCommand
     private readonly Argument<string> _model = CommonOptions.Model();
     private readonly Option<int> _rounds = CommonOptions.Whole("--rounds", "Counted rounds.", standard: 5, least: 1);
     private readonly Option<int> _prompt = CommonOptions.Whole("--prompt", "Tokens of a prompt.", standard: 48, least: 1);
+    private readonly Option<int> _batches = CommonOptions.Batches();
     private readonly Option<bool> _batchOnly = new("--batch-only") { Description = "Leave out generators and waves, which take most of the time." };
 
     public BenchServingCommand() : base("serving", "1, 4, 8 and 16 clients with different adapters: the continuous batch against one adapter for all, a generator a request, and a generator a wave of requests.")
@@ -17,6 +18,7 @@ internal sealed class BenchServingCommand : AlignerCommand
         Arguments.Add(_model);
         Options.Add(_rounds);
         Options.Add(_prompt);
+        Options.Add(_batches);
         Options.Add(_batchOnly);
     }
 
@@ -25,7 +27,8 @@ internal sealed class BenchServingCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string model = parsed.GetRequiredValue(_model);
-        ServingComparison found = ServingBenchmark.Run(model, parsed.GetValue(_rounds), parsed.GetValue(_prompt), parsed.GetValue(_batchOnly), cancellation);
+        int? batches = parsed.GetValue(_batches) is > 0 and var given ? given : null;
+        ServingComparison found = ServingBenchmark.Run(model, parsed.GetValue(_rounds), parsed.GetValue(_prompt), parsed.GetValue(_batchOnly), batches, cancellation);
         output.Result(new ServingReport(model, found.DifferentAdapters, found.Control, found.Runs, found.EightClients, PeakMemory.ReadBytes(), found.Lines), report =>
         {
             output.Table(["clients", "way", "tokens/s", "first token ms", "batch / it"], report.Lines.Select(line => new[]

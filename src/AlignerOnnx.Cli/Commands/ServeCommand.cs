@@ -31,6 +31,7 @@ internal sealed class ServeCommand : AlignerCommand
         DefaultValueFactory = _ => Batch,
     };
     private readonly Option<int> _cacheMemory = CommonOptions.Whole("--cache-memory", "The most memory of the batch's keys and values in MiB.", standard: 4096, least: 1, most: 1 << 20);
+    private readonly Option<int> _batches = CommonOptions.Batches();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
 
     private const string Batch = "batch";
@@ -53,6 +54,7 @@ internal sealed class ServeCommand : AlignerCommand
         Options.Add(_slots);
         Options.Add(_engine);
         Options.Add(_cacheMemory);
+        Options.Add(_batches);
         Options.Add(_anyBase);
         Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
         Validators.Add(RequireAddresses);
@@ -80,7 +82,12 @@ internal sealed class ServeCommand : AlignerCommand
             RequestTimeout = TimeSpan.FromSeconds(parsed.GetValue(_timeout)),
             // Where it is not given, the engine that the model allows decides.
             MaxConcurrency = parsed.GetResult(_concurrency) is { Implicit: false } ? parsed.GetValue(_concurrency) : null,
-            Engine = new ChatModelOptions { Batching = parsed.GetValue(_engine) == Batch, MaxCacheBytes = (long)parsed.GetValue(_cacheMemory) << 20 },
+            Engine = new ChatModelOptions
+            {
+                Batching = parsed.GetValue(_engine) == Batch,
+                Batches = parsed.GetValue(_batches) is > 0 and var batches ? batches : null,
+                MaxCacheBytes = (long)parsed.GetValue(_cacheMemory) << 20,
+            },
         });
         await using (server.ConfigureAwait(false))
         {

@@ -7,7 +7,7 @@ namespace AlignerOnnx.GenAI;
 /// The rows that are computed together. Each turn lets go who has left, gives free rows to those who wait, reads a piece of the waiting prompts, and takes one step with all
 /// growing answers: in one run where the decoder is flat, so that a prompt and the answers share each pass over the weights. One thread calls it.
 /// </summary>
-internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCache prompts, BatchQueue queue, IReadOnlyList<Slot> slots, ChatModelOptions options, BatchMeasures measures, int contextLength) : IDisposable
+internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimits limits, SharedBatchParts shared) : IDisposable
 {
     // Shortest prompts go first, but every so many pieces belong to the oldest, so that none waits for ever.
     private const int TurnOfTheOldest = 4;
@@ -15,8 +15,8 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
     private const long MostIdleBytes = 64 << 20;
 
     private readonly RowTable _rows = new(cache);
-    private readonly RowSlots _readingSlots = new(slots);
-    private readonly RowSlots _growingSlots = new(slots);
+    private readonly RowSlots _readingSlots = new(shared.Slots);
+    private readonly RowSlots _growingSlots = new(shared.Slots);
     private readonly List<(BatchRow Row, Exception? Failure)> _ended = [];
     private long _pieces;
     // After a row had to give way for lack of memory, none is begun until one ends.
@@ -44,6 +44,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         {
             cache.Clear();
         }
+        Report();
     }
 
     /// <summary>Ends every answer with a failure.</summary>
@@ -64,7 +65,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
 
     private void DropGone()
     {
-        foreach (BatchRow row in queue.TakeGone())
+        foreach (BatchRow row in shared.Queue.TakeGone())
         {
             row.Close();
         }
@@ -74,24 +75,37 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         }
     }
 
+    /// <summary>Begins answers that wait, where no other batch has fewer.</summary>
     private void Admit()
     {
-        while (!_isFull && _rows.Count < options.MaxBatchRows && queue.TakeIf(row => TryReserve(_rows.Count + 1, row.Ids.Count + 1)) is { } row)
+        BatchRow? homeless = null;
+        bool Fits(BatchRow row)
+        {
+            homeless = TryReserve(_rows.Count + 1, row.Ids.Count + 1) ? null : row;
+            return homeless is null;
+        }
+        Report();
+        while (HasPlace && shared.Loads.IsLeast(limits.Batch) && shared.Queue.TakeIf(Fits) is { } row)
         {
             Begin(row);
+            Report();
         }
-        if (IsEmpty && queue.TakeIf(_ => true) is { } homeless)
+        if (IsEmpty && homeless is not null && shared.Queue.TakeIf(row => row == homeless) is not null)
         {
             homeless.Close(new GenerationFailedException(new InsufficientMemoryException("There is no memory for the keys and values of one answer.")));
         }
     }
 
+    private bool HasPlace => !_isFull && _rows.Count < limits.Rows;
+
+    private void Report() => shared.Loads.Report(limits.Batch, HasPlace ? _rows.Count : null);
+
     private void Begin(BatchRow row)
     {
         int index = _rows.Count;
         _rows.Add(row);
-        row.Length = prompts.Use(row.Adapter, row.Ids, (saved, savedLength, length) => cache.Restore(index, saved, savedLength, length));
-        measures.Reused(row.Length);
+        row.Length = shared.Prompts.Use(row.Adapter, row.Ids, (saved, savedLength, length) => cache.Restore(index, saved, savedLength, length));
+        shared.Measures.Reused(row.Length);
         if (row.Remaining == 1)
         {
             _rows.Grow(row);
@@ -122,7 +136,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         Settle();
     }
 
-    /// <summary>The last token of every growing answer. Ids of a prefix stand only in prompts.</summary>
+    /// <summary>The last token of every growing answer. Ids of a prefix stand only in shared.Prompts.</summary>
     private IEnumerable<Part> Growing => _rows.All.Take(_rows.Growing).Select(row => new Part(row, 1, IsPrompt: false, row.Adapter is { PrefixRows: > 0 } ? null : row.Adapter));
 
     /// <summary>What is read of the waiting prompts in this turn.</summary>
@@ -130,7 +144,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
     {
         List<Part> pieces = [];
         List<BatchRow> waiting = [.. _rows.Reading];
-        for (int budget = options.PromptChunk; budget > 0 && waiting.Count > 0; _pieces++)
+        for (int budget = limits.PromptChunk; budget > 0 && waiting.Count > 0; _pieces++)
         {
             BatchRow row = waiting.MinBy(row => _pieces % TurnOfTheOldest == 0 ? row.Arrival : row.Remaining)!;
             waiting.Remove(row);
@@ -198,7 +212,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         {
             if (part.IsPrompt)
             {
-                prompts.Add(row.Adapter, [.. row.Ids], row.Length * cache.BytesPerPosition, () => cache.Save(_rows.IndexOf(row), row.Length));
+                shared.Prompts.Add(row.Adapter, [.. row.Ids], row.Length * cache.BytesPerPosition, () => cache.Save(_rows.IndexOf(row), row.Length));
             }
             if (!row.Take(logits))
             {
@@ -220,7 +234,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         {
             if (part.IsPrompt)
             {
-                measures.Computed(part.Count);
+                shared.Measures.Computed(part.Count);
             }
             else
             {
@@ -229,7 +243,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         }
         if (growing > 0)
         {
-            measures.Step(growing, time);
+            shared.Measures.Step(growing, time);
         }
     }
 
@@ -260,7 +274,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
             }
             _rows.Remove(youngest);
             youngest.Length = 0;
-            queue.Return(youngest);
+            shared.Queue.Return(youngest);
             _isFull = true;
         }
     }
@@ -274,13 +288,13 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, PromptCac
         }
         (int Rows, int Capacity)[] sizes =
         [
-            (Math.Min(options.MaxBatchRows, Doubled(1, Math.Max(rows, cache.Rows))), Math.Min(contextLength, Doubled(SmallestCapacity, Math.Max(positions, cache.Capacity)))),
+            (Math.Min(limits.Rows, Doubled(1, Math.Max(rows, cache.Rows))), Math.Min(limits.ContextLength, Doubled(SmallestCapacity, Math.Max(positions, cache.Capacity)))),
             (Math.Max(rows, cache.Rows), Math.Max(positions, cache.Capacity)),
             (rows, Math.Max(positions, _rows.All.Select(row => row.Ids.Count).DefaultIfEmpty().Max())),
         ];
         foreach ((int wantedRows, int capacity) in sizes)
         {
-            if (cache.BytesFor(wantedRows, capacity) <= options.MaxCacheBytes)
+            if (cache.BytesFor(wantedRows, capacity) <= limits.CacheBytes)
             {
                 try
                 {

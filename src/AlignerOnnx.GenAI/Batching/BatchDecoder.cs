@@ -1,6 +1,3 @@
-using AlignerOnnx.Graph;
-using AlignerOnnx.GraphRewrites.Decoding;
-using AlignerOnnx.Kernels;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -12,46 +9,22 @@ namespace AlignerOnnx.GenAI;
 /// <param name="Ids">The tokens, at least one.</param>
 internal readonly record struct TokenRun(int Row, int Past, int[] Ids);
 
-/// <summary>Runs a decoder in ONNX Runtime on rows of a cache, each of its own length.</summary>
-internal sealed class BatchDecoder : IDisposable
+/// <summary>Computes tokens of the rows of a cache, each row of its own length. One thread at a time calls it.</summary>
+internal sealed class BatchDecoder(BatchSession session) : IDisposable
 {
-    private readonly BatchForm _form;
-    private readonly InferenceSession _session;
     private readonly RunOptions _options = new();
     private readonly NativeBuffer _ids = new();
     private readonly NativeBuffer _places = new();
     private readonly NativeBuffer _mask = new();
     private readonly NativeBuffer _answers = new();
     private readonly NativeBuffer _logits = new();
-    private readonly string[] _inputs;
-    private readonly string[] _outputs;
-    private readonly TensorElementType _logitsType;
-    private readonly DecodingRewrite _rewrite;
     private float[] _last = [];
 
-    /// <summary>Opens the decoder.</summary>
-    /// <param name="model">The model; it is rewritten.</param>
-    /// <param name="form">Its form.</param>
-    /// <param name="config">The model's configuration.</param>
-    /// <param name="mayBeFlat">Whether tokens of any rows may be computed in one run, where the model allows it: slots then take a value for each token.</param>
-    /// <param name="kernels">Whether kernels of our own compute what they can; else ONNX Runtime's all.</param>
-    /// <exception cref="ModelRefusedException">ONNX Runtime cannot load it.</exception>
-    internal BatchDecoder(OnnxModel model, BatchForm form, GenAIConfig config, bool mayBeFlat, bool kernels)
-    {
-        _form = form;
-        _rewrite = DecodingRewrite.Apply(model, form.HeadSize, kernels, mayBeFlat);
-        _session = Open(model, config.Threads);
-        _logitsType = _session.OutputMetadata[BatchForm.Logits].ElementDataType;
-        Vocabulary = _session.OutputMetadata[BatchForm.Logits].Dimensions is [.., > 0 and var width] ? width : config.VocabularySize;
-        _inputs = [BatchForm.InputIds, .. IsFlat ? [FlatTokens.Positions, FlatTokens.Rows, FlatTokens.Answers] : new[] { BatchForm.AttentionMask }, .. form.Caches.Select(cache => cache.Past)];
-        _outputs = [BatchForm.Logits, .. form.Caches.Select(cache => cache.Present)];
-    }
+    /// <inheritdoc cref="BatchSession.Vocabulary"/>
+    internal int Vocabulary => session.Vocabulary;
 
-    /// <summary>V.</summary>
-    internal int Vocabulary { get; }
-
-    /// <summary>Whether one run takes tokens of any rows; else one token each of rows that follow each other, or several tokens of one row.</summary>
-    internal bool IsFlat => _rewrite.IsFlat;
+    /// <inheritdoc cref="BatchSession.IsFlat"/>
+    internal bool IsFlat => session.IsFlat;
 
     /// <summary>Computes the next tokens of some rows. Their keys and values go into the cache.</summary>
     /// <param name="cache">The cache.</param>
@@ -81,7 +54,7 @@ internal sealed class BatchDecoder : IDisposable
     private ReadOnlySpan<float> RunRows(KeyValueCache cache, IReadOnlyList<TokenRun> runs, IReadOnlyList<(string Name, OrtValue Value)> slots)
     {
         int length = runs[0].Ids.Length;
-        int positions = _rewrite.LastOnly ? 1 : length;
+        int positions = session.HasLastLogitsOnly ? 1 : length;
         OrtValue[] views = cache.View(runs[0].Row, runs.Count);
         using OrtValue ids = Ids(runs, [runs.Count, length]);
         using OrtValue mask = Mask(runs, length);
@@ -91,11 +64,10 @@ internal sealed class BatchDecoder : IDisposable
     }
 
     private void Run(OrtValue[] inputs, IReadOnlyList<(string Name, OrtValue Value)> slots, OrtValue[] outputs) =>
-        _session.Run(_options, [.. _inputs, .. slots.Select(slot => slot.Name)], [.. inputs, .. slots.Select(slot => slot.Value)], _outputs, outputs);
+        session.Run(_options, [.. session.Inputs, .. slots.Select(slot => slot.Name)], [.. inputs, .. slots.Select(slot => slot.Value)], outputs);
 
     public void Dispose()
     {
-        _session.Dispose();
         _options.Dispose();
         _ids.Dispose();
         _places.Dispose();
@@ -104,26 +76,9 @@ internal sealed class BatchDecoder : IDisposable
         _logits.Dispose();
     }
 
-    private static InferenceSession Open(OnnxModel model, int? threads)
-    {
-        using SessionOptions options = new();
-        options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
-        options.IntraOpNumThreads = threads ?? 0;
-        OperatorKernels.Register(options);
-        options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
-        try
-        {
-            return new InferenceSession(model.ToBytes(), options);
-        }
-        catch (OnnxRuntimeException e)
-        {
-            throw new ModelRefusedException("ONNX Runtime cannot load the model", model.Path, e.Message, inner: e);
-        }
-    }
-
     private OrtValue Ids(IReadOnlyList<TokenRun> runs, long[] shape)
     {
-        bool isNarrow = _session.InputMetadata[BatchForm.InputIds].ElementDataType == TensorElementType.Int32;
+        bool isNarrow = session.HasNarrowIds;
         int count = (int)(shape[0] * shape[1]);
         int bytes = count * (isNarrow ? sizeof(int) : sizeof(long));
         _ids.Require(bytes);
@@ -191,14 +146,14 @@ internal sealed class BatchDecoder : IDisposable
 
     private OrtValue LogitsFor(int rows, int positions)
     {
-        long bytes = (long)rows * positions * Vocabulary * (_logitsType == TensorElementType.Float ? 4 : 2);
+        long bytes = (long)rows * positions * Vocabulary * (session.LogitsType == TensorElementType.Float ? 4 : 2);
         _logits.Require(bytes);
-        return _logits.View(_logitsType, [rows, positions, Vocabulary], 0, bytes);
+        return _logits.View(session.LogitsType, [rows, positions, Vocabulary], 0, bytes);
     }
 
     private ReadOnlySpan<float> LastLogits(int rows, int positions)
     {
-        if (positions == 1 && _logitsType == TensorElementType.Float)
+        if (positions == 1 && session.LogitsType == TensorElementType.Float)
         {
             return _logits.Span<float>(rows * Vocabulary);
         }
@@ -207,7 +162,7 @@ internal sealed class BatchDecoder : IDisposable
         {
             Span<float> target = _last.AsSpan(row * Vocabulary, Vocabulary);
             int from = ((row * positions) + positions - 1) * Vocabulary;
-            if (_logitsType == TensorElementType.Float)
+            if (session.LogitsType == TensorElementType.Float)
             {
                 _logits.Span<float>(from + Vocabulary)[from..].CopyTo(target);
             }

@@ -6,32 +6,29 @@ using AlignerOnnx.Kernels;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>
-/// A continuous batch directly on ONNX Runtime: answers join and leave between steps, each with its own adapter. GenAI gives tokenizer, templates and the choice of tokens.
+/// Continuous batches directly on ONNX Runtime: answers join and leave between steps, each with its own adapter. GenAI gives tokenizer, templates and the choice of tokens.
 /// </summary>
 internal sealed class BatchEngine : ITokenEngine
 {
     private readonly NativeModel _native;
     private readonly GenAIConfig _config;
     private readonly int _firstPrefixId;
-    private readonly BatchDecoder _decoder;
-    private readonly KeyValueCache _cache;
-    private readonly PromptCache _prompts;
-    private readonly Batch _batch;
-    private readonly BatchMeasures _measures;
-    private readonly BatchQueue _queue = new();
+    private readonly BatchSession _session;
+    private readonly SharedBatchParts _shared;
+    private readonly BatchWorker[] _workers;
     private readonly Lock _adapterGate = new();
     private readonly Dictionary<string, SlotValues> _adapters = new(StringComparer.Ordinal);
-    private readonly Thread _thread;
+    private int _running;
 
-    private BatchEngine(NativeModel native, GenAIConfig config, BatchForm form, BatchDecoder decoder, IReadOnlyList<Slot> slots, int firstPrefixId, ChatModelOptions options)
+    private BatchEngine(NativeModel native, GenAIConfig config, BatchForm form, BatchSession session, OnnxModel model, IReadOnlyList<Slot> slots, ChatModelOptions options)
     {
-        (_native, _decoder, _firstPrefixId) = (native, decoder, firstPrefixId);
-        _cache = new KeyValueCache(form);
-        _config = config with { MaxLength = (int)Math.Min(config.MaxLength, options.MaxCacheBytes / _cache.BytesPerPosition) };
-        _prompts = new PromptCache(options.PromptCacheBytes);
-        _measures = new BatchMeasures(() => _queue.Count, () => _cache.Bytes);
-        _batch = new Batch(decoder, _cache, _prompts, _queue, slots, options, _measures, _config.MaxLength);
-        _thread = new Thread(Work) { IsBackground = true, Name = "aligner-batch" };
+        (_native, _session, _firstPrefixId) = (native, session, ModelSlots.FirstPrefixId(model));
+        _config = config with { MaxLength = (int)Math.Min(config.MaxLength, options.MaxCacheBytes / form.BytesPerPosition) };
+        _running = BatchCount.Of(options, model, config.Threads, _config.MaxLength * form.BytesPerPosition);
+        BatchQueue queue = new();
+        BatchMeasures measures = new(() => queue.Count, () => _workers!.Sum(worker => worker.CacheBytes));
+        _shared = new SharedBatchParts(queue, new BatchLoads(_running), new PromptCache(options.PromptCacheBytes), measures, slots);
+        _workers = [.. Enumerable.Range(0, _running).Select(batch => new BatchWorker(session, form, BatchLimits.Share(options, batch, _running, _config.MaxLength), _shared, End))];
     }
 
     public IReadOnlyList<string> Adapters
@@ -60,25 +57,25 @@ internal sealed class BatchEngine : ITokenEngine
             return (null, null, why);
         }
         NativeModel native = SamplerModel.Load(folder, config);
-        BatchDecoder? decoder = null;
+        BatchSession? session = null;
         try
         {
             // Flat runs have the values of slots for each token, which only small ones are worth.
-            decoder = new BatchDecoder(model, form, config, RowSlots.AreSmall(slots), OperatorKernels.DecodeFaster);
-            Try(decoder, form);
-            BatchEngine engine = new(native, config, form, decoder, slots, ModelSlots.FirstPrefixId(model), options);
-            engine._thread.Start();
+            session = new BatchSession(model, form, config, RowSlots.AreSmall(slots), OperatorKernels.DecodeFaster);
+            Try(session, form);
+            BatchEngine engine = new(native, config, form, session, model, slots, options);
+            Array.ForEach(engine._workers, worker => worker.Start());
             return (engine, native, null);
         }
         catch (Microsoft.ML.OnnxRuntime.OnnxRuntimeException e)
         {
-            decoder?.Dispose();
+            session?.Dispose();
             native.LetGo();
             return (null, null, $"it does not run in a batch: {e.Message}");
         }
         catch
         {
-            decoder?.Dispose();
+            session?.Dispose();
             native.LetGo();
             throw;
         }
@@ -106,7 +103,7 @@ internal sealed class BatchEngine : ITokenEngine
                 throw AdapterNames.Unknown(name, _adapters.Keys);
             }
         }
-        _prompts.Forget(values);
+        _shared.Prompts.Forget(values);
     }
 
     public IEnumerable<GeneratedToken> Generate(GenerationRequest request, CancellationToken cancellation)
@@ -149,16 +146,17 @@ internal sealed class BatchEngine : ITokenEngine
     /// <summary>Begins no more answers; memory goes when the last running one has ended.</summary>
     public void Dispose()
     {
-        _queue.Close();
-        if (_batch.IsEmpty && _queue.Count == 0)
+        _shared.Queue.Close();
+        if (_workers.All(worker => worker.IsEmpty) && _shared.Queue.Count == 0)
         {
-            _thread.Join();
+            Array.ForEach(_workers, worker => worker.Join());
         }
     }
 
     /// <summary>Computes two tokens, so that what ONNX Runtime cannot do shows before the first request.</summary>
-    private static void Try(BatchDecoder decoder, BatchForm form)
+    private static void Try(BatchSession session, BatchForm form)
     {
+        using BatchDecoder decoder = new(session);
         using KeyValueCache cache = new(form);
         cache.Resize(2, 4, []);
         decoder.Run(cache, [new TokenRun(1, 0, [0, 0])], []);
@@ -172,7 +170,7 @@ internal sealed class BatchEngine : ITokenEngine
         BatchRow row = new(_native, _config, request, [.. prefix, .. request.PromptIds], adapter, cancellation);
         try
         {
-            _queue.Add(row);
+            _shared.Queue.Add(row);
         }
         catch
         {
@@ -190,30 +188,16 @@ internal sealed class BatchEngine : ITokenEngine
         }
     }
 
-    private void Work()
+    /// <summary>Frees everything when the last batch has ended.</summary>
+    private void End()
     {
-        while (!_batch.IsEmpty || _queue.WaitForWork())
+        if (Interlocked.Decrement(ref _running) == 0)
         {
-            try
-            {
-                _batch.Turn();
-            }
-#pragma warning disable CA1031 // The thread that every answer depends on never ends by a failure; the failure ends the answers.
-            catch (Exception e)
-#pragma warning restore CA1031
-            {
-                _batch.Fail(new GenerationFailedException(e));
-                foreach (BatchRow row in _queue.TakeAll())
-                {
-                    row.Close(new GenerationFailedException(e));
-                }
-            }
+            Array.ForEach(_workers, worker => worker.Dispose());
+            _shared.Measures.Dispose();
+            _shared.Prompts.Dispose();
+            _session.Dispose();
+            _native.LetGo();
         }
-        _batch.Dispose();
-        _measures.Dispose();
-        _prompts.Dispose();
-        _cache.Dispose();
-        _decoder.Dispose();
-        _native.LetGo();
     }
 }

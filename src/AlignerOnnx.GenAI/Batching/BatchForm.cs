@@ -22,6 +22,9 @@ internal sealed record BatchForm(IReadOnlyList<(string Past, string Present)> Ca
     /// <summary>Bytes of one element of keys and values.</summary>
     internal int ElementSize => ElementType == TensorElementType.Float16 ? 2 : 4;
 
+    /// <summary>Bytes of the keys and values of one position of one row, all layers.</summary>
+    internal long BytesPerPosition => (long)Caches.Count * KeyValueHeads * HeadSize * ElementSize;
+
     /// <summary>The form of a decoder whose rows can be of different lengths and share their cache with the operators; else why it is none.</summary>
     internal static (BatchForm? Form, string? Obstacle) Of(OnnxModel model)
     {

@@ -1,6 +1,6 @@
 namespace AlignerOnnx.GenAI;
 
-/// <summary>Where answers wait for a row of the batch, first come first served.</summary>
+/// <summary>Where answers wait for a row of a batch, first come first served.</summary>
 internal sealed class BatchQueue
 {
     private readonly object _gate = new();
@@ -37,6 +37,7 @@ internal sealed class BatchQueue
         lock (_gate)
         {
             _waiting.AddFirst(row);
+            Monitor.Pulse(_gate);
         }
     }
 
@@ -46,7 +47,7 @@ internal sealed class BatchQueue
         lock (_gate)
         {
             _closed = true;
-            Monitor.Pulse(_gate);
+            Monitor.PulseAll(_gate);
         }
     }
 

@@ -19,8 +19,8 @@ internal sealed unsafe class KeyValueCache(BatchForm form) : IDisposable
 
     internal long Bytes => BytesFor(Rows, Capacity);
 
-    /// <summary>Bytes of one position of one row, all layers.</summary>
-    internal long BytesPerPosition => (long)form.Caches.Count * form.KeyValueHeads * PositionBytes;
+    /// <inheritdoc cref="BatchForm.BytesPerPosition"/>
+    internal long BytesPerPosition => form.BytesPerPosition;
 
     private long PositionBytes => (long)form.HeadSize * form.ElementSize;
 

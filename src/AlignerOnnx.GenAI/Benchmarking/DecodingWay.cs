@@ -11,6 +11,7 @@ internal sealed class DecodingWay : IDisposable
 
     private static readonly int Piece = new ChatModelOptions().PromptChunk;
 
+    private readonly BatchSession _session;
     private readonly BatchDecoder _decoder;
     private readonly KeyValueCache _cache;
     private readonly RowSlots _slots;
@@ -34,7 +35,8 @@ internal sealed class DecodingWay : IDisposable
         Slot? delta = slots.FirstOrDefault(slot => slot.Name == OneTokenInjection.Slot);
         _adapters = [.. Enumerable.Range(0, rows).Select(row => delta is null ? null : Adapter(delta, row))];
         _slots = new RowSlots(slots);
-        _decoder = new BatchDecoder(model, form, config, RowSlots.AreSmall(slots), kernels);
+        _session = new BatchSession(model, form, config, RowSlots.AreSmall(slots), kernels);
+        _decoder = new BatchDecoder(_session);
         _cache = new KeyValueCache(form);
         _cache.Resize(rows, Math.Max(longest, Past + 1), []);
     }
@@ -60,6 +62,7 @@ internal sealed class DecodingWay : IDisposable
         _slots.Dispose();
         _cache.Dispose();
         _decoder.Dispose();
+        _session.Dispose();
     }
 
     /// <summary>Small values, different for each row, as the slot's type has them.</summary>

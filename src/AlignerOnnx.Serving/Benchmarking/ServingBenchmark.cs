@@ -21,14 +21,15 @@ public static class ServingBenchmark
     /// <param name="rounds">Counted rounds, at least 1; one more comes before them.</param>
     /// <param name="promptTokens">Tokens of a prompt, at least 1; no prompt begins as another does.</param>
     /// <param name="batchOnly">Whether generators and waves, which take most of the time, are left out.</param>
+    /// <param name="batches">Batches side by side; null for the library's own choice.</param>
     /// <param name="cancellation">Stops between measurements.</param>
-    public static ServingComparison Run(string model, int rounds, int promptTokens, bool batchOnly, CancellationToken cancellation = default)
+    public static ServingComparison Run(string model, int rounds, int promptTokens, bool batchOnly, int? batches = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(promptTokens, 1);
         string patched = ModelCache.Patched(model, SlotLayout.OneToken);
         using BenchmarkAdapters adapters = new(patched, ClientNumbers.Max());
-        using ChatModel batch = adapters.Open(new ChatModelOptions { MaxBatchRows = ClientNumbers.Max(), PromptCacheBytes = 0 });
+        using ChatModel batch = adapters.Open(new ChatModelOptions { MaxBatchRows = ClientNumbers.Max(), Batches = batches, PromptCacheBytes = 0 });
         using ChatModel? generators = batchOnly ? null : adapters.Open(new ChatModelOptions { Batching = false });
         using WaveRunner? waves = batchOnly ? null : new WaveRunner(patched, adapters.Deltas);
         Dictionary<int, float> endless = adapters.EndTokens.ToDictionary(id => id, _ => -100f);
