@@ -6,7 +6,8 @@ namespace AlignerOnnx.Kernels;
 
 /// <summary>
 /// Rounded rows of activations times sixteen rows of a weight of 4 bits. Half a step, 16 columns, of the sixteen rows is spread over eight registers once, four columns of eight rows in each, and serves
-/// all rows of activations. Products, whole numbers, are summed over a step in 16 bits (at most 32 / 2 * 15 * 128); then the zero point's share is taken off, and what is left is scaled and added.
+/// all rows of activations. Products, whole numbers, are summed over a step: in 32 bits where the processor sums four of them at once (AVX-VNNI), else in 16 bits (at most 32 / 2 * 15 * 128). Then the zero
+/// point's share is taken off, and what is left is scaled and added.
 /// These are loops of their own, through the nearest cache: one that does all was a fifth slower (AMD Zen 3).
 /// </summary>
 internal static unsafe class Int4Product
@@ -31,7 +32,7 @@ internal static unsafe class Int4Product
     {
         byte* room = stackalloc byte[(2 * MostRows * Line) + Line];
         float* sums = (float*)(((nint)room + Line - 1) & -Line);
-        short* step = (short*)(sums + (rows * Width));
+        int* step = (int*)(sums + (rows * Width));
         new Span<float>(sums, rows * Width).Clear();
         float* scales = stackalloc float[SixteenRows.Room];
         uint* points = stackalloc uint[SixteenRows.Room];
@@ -59,9 +60,9 @@ internal static unsafe class Int4Product
         }
     }
 
-    /// <summary>The sums of a step's products, in pairs of 16 bits, sixteen pairs for each row of activations.</summary>
+    /// <summary>The sums of a step's products, sixteen for each row of activations: of 32 bits, or pairs of 16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyStep(byte* elements, long stride, byte* records, int rows, short* step)
+    private static void MultiplyStep(byte* elements, long stride, byte* records, int rows, int* step)
     {
         (Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d) = SixteenRows.HalfAcross(elements, stride);
         (Vector256<byte> e, Vector256<byte> f, Vector256<byte> g, Vector256<byte> h) = SixteenRows.HalfAcross(elements + (Eight * stride), stride);
@@ -70,33 +71,35 @@ internal static unsafe class Int4Product
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyHalf(Vector256<byte> a, Vector256<byte> b, Vector256<byte> e, Vector256<byte> f, byte* activations, int rows, short* step, bool second)
+    private static void MultiplyHalf(Vector256<byte> a, Vector256<byte> b, Vector256<byte> e, Vector256<byte> f, byte* activations, int rows, int* step, bool second)
     {
         Vector256<byte> low = Vector256.Create((byte)0xF);
         Vector256<byte> a0 = a & low, a1 = High(a) & low, b0 = b & low, b1 = High(b) & low, e0 = e & low, e1 = High(e) & low, f0 = f & low, f1 = High(f) & low;
-        for (short* end = step + (rows * 2 * Width); step < end; step += 2 * Width)
+        for (int* end = step + (rows * Width); step < end; step += Width)
         {
+            Vector256<int> left = second ? Vector256.Load(step) : Vector256<int>.Zero, right = second ? Vector256.Load(step + Eight) : Vector256<int>.Zero;
             Vector256<sbyte> x = Four(activations);
-            Vector256<short> left = Avx2.MultiplyAddAdjacent(a0, x), right = Avx2.MultiplyAddAdjacent(e0, x);
+            left = AddProducts(left, a0, x);
+            right = AddProducts(right, e0, x);
             x = Four(activations + 4);
-            left += Avx2.MultiplyAddAdjacent(a1, x);
-            right += Avx2.MultiplyAddAdjacent(e1, x);
+            left = AddProducts(left, a1, x);
+            right = AddProducts(right, e1, x);
             x = Four(activations + 8);
-            left += Avx2.MultiplyAddAdjacent(b0, x);
-            right += Avx2.MultiplyAddAdjacent(f0, x);
+            left = AddProducts(left, b0, x);
+            right = AddProducts(right, f0, x);
             x = Four(activations + 12);
-            left += Avx2.MultiplyAddAdjacent(b1, x);
-            right += Avx2.MultiplyAddAdjacent(f1, x);
-            if (second)
-            {
-                left += Vector256.Load(step);
-                right += Vector256.Load(step + Width);
-            }
+            left = AddProducts(left, b1, x);
+            right = AddProducts(right, f1, x);
             left.Store(step);
-            right.Store(step + Width);
+            right.Store(step + Eight);
             activations += RoundedRow.RecordSize;
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> AddProducts(Vector256<int> sums, Vector256<byte> elements, Vector256<sbyte> activations) => AvxVnni.IsSupported
+        ? AvxVnni.MultiplyWideningAndAdd(sums, elements, activations)
+        : (sums.AsInt16() + Avx2.MultiplyAddAdjacent(elements, activations)).AsInt32();
 
     /// <summary>The same four activations for each of eight rows of the weight.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -106,20 +109,21 @@ internal static unsafe class Int4Product
     private static Vector256<byte> High(Vector256<byte> elements) => Vector256.ShiftRightLogical(elements.AsUInt16(), 4).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddScaled(short* step, float* scales, Vector256<float> leftZero, Vector256<float> rightZero, byte* record, int rows, float* sums)
+    private static void AddScaled(int* step, float* scales, Vector256<float> leftZero, Vector256<float> rightZero, byte* record, int rows, float* sums)
     {
         Vector256<float> leftScale = Vector256.Load(scales), rightScale = Vector256.Load(scales + Eight);
         for (float* end = sums + (rows * Width); sums < end; sums += Width)
         {
             Vector256<float> scale = Vector256.Create(*(float*)(record + RoundedRow.ScaleOffset)), sum = Vector256.Create(*(float*)(record + RoundedRow.SumOffset));
-            Vector256<float> left = Vector256.FusedMultiplyAdd(-leftZero, sum, Whole(step)), right = Vector256.FusedMultiplyAdd(-rightZero, sum, Whole(step + Width));
+            Vector256<float> left = Vector256.FusedMultiplyAdd(-leftZero, sum, Whole(step)), right = Vector256.FusedMultiplyAdd(-rightZero, sum, Whole(step + Eight));
             Vector256.FusedMultiplyAdd(left, leftScale * scale, Vector256.Load(sums)).Store(sums);
             Vector256.FusedMultiplyAdd(right, rightScale * scale, Vector256.Load(sums + Eight)).Store(sums + Eight);
             record += RoundedRow.RecordSize;
-            step += 2 * Width;
+            step += Width;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Whole(short* pairs) => Vector256.ConvertToSingle(Avx2.MultiplyAddAdjacent(Vector256.Load(pairs), Vector256.Create((short)1)));
+    private static Vector256<float> Whole(int* sums) =>
+        Vector256.ConvertToSingle(AvxVnni.IsSupported ? Vector256.Load(sums) : Avx2.MultiplyAddAdjacent(Vector256.Load(sums).AsInt16(), Vector256.Create((short)1)));
 }
