@@ -136,6 +136,27 @@ public sealed class PageTests
     }
 
     [TestMethod]
+    public async Task Reference_ShowsEveryGroupOfRoutesAndHowToAuthenticate()
+    {
+        await _page.SetViewportSizeAsync(1400, 900);
+        await _page.GotoAsync($"{s_server.Urls.First()}/reference/");
+        foreach (string group in new[] { "Generation", "Models", "Adapters", "Files", "Fine-tuning", "Operations" })
+        {
+            await Assertions.Expect(_page.GetByRole(AriaRole.Link, new() { Name = group, Exact = true })).ToHaveCountAsync(1);
+        }
+        await Assertions.Expect(_page.GetByText("where the server has any")).ToBeVisibleAsync();
+        // No way to its makers' services but their name.
+        string[] foreign = await _page.Locator("a").EvaluateAllAsync<string[]>("links => links.filter(link => link.origin !== location.origin).map(link => link.innerText)");
+        CollectionAssert.AreEqual(new[] { "Powered by Scalar" }, foreign);
+        await Assertions.Expect(_page.GetByText("Ask AI")).ToHaveCountAsync(0);
+        await ScreenshotAsync("reference", fullPage: false);
+        await _page.GetByRole(AriaRole.Link, new() { Name = "Answer a conversation." }).First.ClickAsync();
+        await Assertions.Expect(_page.GetByText("Needs a key of the role use").First).ToBeInViewportAsync();
+        await Assertions.Expect(_page.GetByText($"curl {s_server.Urls.First()}/v1/chat/completions")).ToBeVisibleAsync();
+        await ScreenshotAsync("reference-route", fullPage: false);
+    }
+
+    [TestMethod]
     public async Task EveryControl_HasANameAndCanBeReachedByKeyboard()
     {
         int nameless = await _page.EvaluateAsync<int>(
@@ -146,10 +167,10 @@ public sealed class PageTests
     }
 
     /// <summary>A picture for people; checked to hold more than one colour, as a page that failed to draw would.</summary>
-    private async Task ScreenshotAsync(string name)
+    private async Task ScreenshotAsync(string name, bool fullPage = true)
     {
         string folder = Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, "screenshots")).FullName;
-        byte[] picture = await _page.ScreenshotAsync(new() { FullPage = true, Path = Path.Combine(folder, $"{name}.png") });
+        byte[] picture = await _page.ScreenshotAsync(new() { FullPage = fullPage, Path = Path.Combine(folder, $"{name}.png") });
         Assert.IsGreaterThan(20_000, picture.Length);
     }
 }

@@ -58,6 +58,10 @@ internal static class Routes
             scalar.Title = "AlignerOnnx";
             scalar.DefaultFonts = false;
             scalar.Telemetry = false;
+            // What would lead to its makers' services; nothing here leaves the machine.
+            scalar.DisableAgent().DisableMcp().HideDeveloperTools().HideClientButton = true;
+            // The forms of requests stand with their routes.
+            scalar.HideModels = true;
         }).For(KeyRole.Use);
     }
 
