@@ -12,7 +12,7 @@ public enum KeyRole
     /// <summary>Ask models, and see which there are.</summary>
     Use,
 
-    /// <summary>Upload data and run fine-tuning jobs, besides.</summary>
+    /// <summary>Upload data and run fine-tuning jobs, which publish under new names and those of jobs, besides.</summary>
     Train,
 
     /// <summary>Publish, alias, roll back, unload and delete adapters, besides.</summary>
