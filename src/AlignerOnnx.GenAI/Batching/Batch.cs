@@ -19,7 +19,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
     private readonly RowSlots _growingSlots = new(shared.Slots);
     private readonly List<(BatchRow Row, Exception? Failure)> _ended = [];
     private long _pieces;
-    // After a row had to give way for lack of memory, none is begun until one ends.
+    // After there was no memory for a row, none is begun until one ends.
     private bool _isFull;
 
     internal bool IsEmpty => _rows.Count == 0;
@@ -90,7 +90,13 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
             Begin(row);
             Report();
         }
-        if (IsEmpty && homeless is not null && shared.Queue.TakeIf(row => row == homeless) is not null)
+        if (homeless is not null && !IsEmpty)
+        {
+            // Another batch may have room for it.
+            _isFull = true;
+            Report();
+        }
+        else if (homeless is not null && shared.Queue.TakeIf(row => row == homeless) is not null)
         {
             homeless.Close(new GenerationFailedException(new InsufficientMemoryException("There is no memory for the keys and values of one answer.")));
         }
@@ -136,7 +142,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
         Settle();
     }
 
-    /// <summary>The last token of every growing answer. Ids of a prefix stand only in shared.Prompts.</summary>
+    /// <summary>The last token of every growing answer. Ids of a prefix stand only in prompts.</summary>
     private IEnumerable<Part> Growing => _rows.All.Take(_rows.Growing).Select(row => new Part(row, 1, IsPrompt: false, row.Adapter is { PrefixRows: > 0 } ? null : row.Adapter));
 
     /// <summary>What is read of the waiting prompts in this turn.</summary>
