@@ -1,4 +1,3 @@
-using System.ClientModel;
 using System.Text;
 using System.Text.Json;
 using AlignerOnnx.GenAI;
@@ -122,7 +121,7 @@ public sealed class ToolTests
     }
 
     [TestMethod]
-    public async Task Strict_WhereTheModelHasAFormOfItsOwn_IsRefusedUnlessACallIsRequired()
+    public async Task Strict_IsAcceptedWhereTheModelHasAFormOfItsOwnToo()
     {
         ChatTool strict = ChatTool.CreateFunctionTool("weather", "The weather of a place.", BinaryData.FromString("""{"type":"object","properties":{"place":{"enum":["Paris","Rome"]}},"required":["place"],"additionalProperties":false}"""), functionSchemaIsStrict: true);
         ChatCompletionOptions options = new() { MaxOutputTokenCount = 60, Temperature = 0 };
@@ -135,8 +134,7 @@ public sealed class ToolTests
             GenAI.Tests.PatchedPocket.Write(folder);
             await File.WriteAllTextAsync(Path.Combine(folder, "chat_template.jinja"), "{% for tool in tools or [] %}{{ tool.function.name }} {% endfor %}{% for message in messages %}{{ message.content }}{% endfor %}");
             await using RunningServer taught = await RunningServer.StartAsync(RunningServer.Pocket with { ModelFolder = folder });
-            ClientResultException e = await Assert.ThrowsExactlyAsync<ClientResultException>(() => taught.Chat().CompleteChatAsync([new UserChatMessage(Question)], options));
-            Assert.Contains("tools[0].function.strict", e.Message);
+            Assert.IsNotNull((await taught.Chat().CompleteChatAsync([new UserChatMessage(Question)], options)).Value.Id);
             options.ToolChoice = ChatToolChoice.CreateRequiredChoice();
             Assert.AreEqual("weather", (await taught.Chat().CompleteChatAsync([new UserChatMessage(Question)], options)).Value.ToolCalls.Single().FunctionName);
         }

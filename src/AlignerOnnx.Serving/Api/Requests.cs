@@ -79,7 +79,7 @@ internal sealed record ToolFunction : OpenObject
 
     public JsonElement? Parameters { get; init; }
 
-    /// <summary>Whether calls must follow the schema of the parameters; false by default.</summary>
+    /// <summary>Calls follow the schema of the parameters wherever answers are held to a form, strict or not.</summary>
     public bool? Strict { get; init; }
 }
 

@@ -10,9 +10,8 @@ internal static class RequestedFunctions
 
     /// <summary>The functions.</summary>
     /// <param name="body">The request.</param>
-    /// <param name="templateTakesTools">Whether the model was taught a form of calls, to which it is left where it chooses whether to call.</param>
     /// <exception cref="ApiException">The fields do not go together, or ask for what is not supported.</exception>
-    internal static CallableFunctions Of(ChatCompletionRequest body, bool templateTakesTools)
+    internal static CallableFunctions Of(ChatCompletionRequest body)
     {
         CallableFunction[] functions = [.. (body.Tools ?? []).Select(Function)];
         if (functions.Length > MostTools)
@@ -20,12 +19,7 @@ internal static class RequestedFunctions
             throw ApiException.Invalid($"The request has {functions.Length} tools; at most {MostTools} are allowed.", "tools");
         }
         RequireNamesOfTheirOwn(functions);
-        CallableFunctions chosen = Chosen(functions, body.ToolChoice) with { SeveralCalls = body.ParallelToolCalls is not false };
-        if (templateTakesTools && chosen is { Any: true, Required: false } && (body.Tools ?? []).Index().FirstOrDefault(tool => tool.Item!.Function!.Strict is true) is { Item: not null } strict)
-        {
-            throw ApiException.Invalid("This model makes calls in a form of its own, which is not held to a schema: strict goes with tool_choice required, or a function's name.", $"tools[{strict.Index}].function.strict", "unsupported_parameter");
-        }
-        return chosen;
+        return Chosen(functions, body.ToolChoice) with { SeveralCalls = body.ParallelToolCalls is not false };
     }
 
     private static void RequireNamesOfTheirOwn(CallableFunction[] functions)

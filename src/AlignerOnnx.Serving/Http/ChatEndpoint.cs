@@ -19,7 +19,7 @@ internal sealed class ChatEndpoint(ServerParts parts, ServingOptions options, Ge
         {
             GenerationRequest request = _sampling.Translate(body, body.MaxCompletionTokens, TopLogprobs(body), model.EngineKey);
             int choices = _sampling.Choices(body, prompts: 1);
-            CallableFunctions functions = RequestedFunctions.Of(body, parts.Chat.TemplateTakesTools);
+            CallableFunctions functions = RequestedFunctions.Of(body);
             Guidance? form = FunctionCallForm.Of(functions, request.Guidance, parts.Chat.TemplateTakesTools);
             int[] prompt = Prompt(Conversation.Read(body.Messages), functions);
             IReadOnlyList<GenerationRequest> requests = PromptedRequests.Of(request with { Guidance = form }, [prompt], choices);
