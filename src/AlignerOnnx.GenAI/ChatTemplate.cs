@@ -52,7 +52,10 @@ internal static partial class ChatTemplate
         if (turn.ResultOf is { } answered)
         {
             writer.WriteString("tool_call_id", answered.Id);
-            writer.WriteString("name", answered.Name);
+        }
+        if ((turn.ResultOf?.Name ?? turn.Name) is { } name)
+        {
+            writer.WriteString("name", name);
         }
         if (turn.Calls.Count > 0)
         {

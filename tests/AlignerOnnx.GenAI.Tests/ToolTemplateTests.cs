@@ -34,6 +34,17 @@ public sealed class ToolTemplateTests
             string.Concat(text.Where(letter => !char.IsWhiteSpace(letter))));
     }
 
+    [TestMethod]
+    public void ATemplateThatMentionsNames_GetsThoseOfSpeakersAndOfCalledFunctions()
+    {
+        using ChatModel model = ModelWith("{% for message in messages %}{{ message.role }}={{ message.name if message.name is defined else 'nobody' }} {% endfor %}");
+        FunctionCall call = new("call_1", "weather", "{}");
+        ChatTurn[] turns = [new("system", "Be brief."), new("user", "How is it?") { Name = "Ada" }, new("assistant", "") { Name = "writer", Calls = [call] }, new("tool", "sunny") { ResultOf = call }];
+        Assert.AreEqual("system=nobody user=Ada assistant=writer tool=weather ", model.ApplyChatTemplate(turns));
+        // A template without tools is told of calls in words.
+        Assert.AreEqual("system=nobody user=Ada assistant=writer user=nobody ", FunctionCallPrompt.Of(model, turns, CallableFunctions.None));
+    }
+
     /// <summary>Phi's templates take the function out of each tool, Llama's where there is one in it; GenAI by itself gives them none or changes it, by the template's text.</summary>
     [TestMethod]
     [DataRow("{% for tool in tools %}{{ tool['function'] | tojson }}{% endfor %}")]

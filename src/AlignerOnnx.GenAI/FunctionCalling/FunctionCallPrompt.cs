@@ -41,7 +41,7 @@ public static class FunctionCallPrompt
         {
             ChatTurn said = turn.ResultOf is { } call
                 ? new ChatTurn("user", $"Result of {call.Name}: {turn.Content}")
-                : new ChatTurn(turn.Role, string.Join('\n', ((string[])[turn.Content, .. turn.Calls.Select(InWords)]).Where(line => line.Length > 0)));
+                : turn with { Content = string.Join('\n', ((string[])[turn.Content, .. turn.Calls.Select(InWords)]).Where(line => line.Length > 0)), Calls = [] };
             if (afterResult && turn.ResultOf is not null)
             {
                 words[^1] = new ChatTurn("user", $"{words[^1].Content}\n{said.Content}");

@@ -105,7 +105,7 @@ internal sealed record RequestMessage : OpenObject
     /// <summary>The call whose result a message of the role tool is.</summary>
     public string? ToolCallId { get; init; }
 
-    /// <summary>Of a message of the role tool: the function that was called.</summary>
+    /// <summary>Who speaks, among several of a role; of a message of the role tool: the function that was called.</summary>
     public string? Name { get; init; }
 }
 

@@ -6,6 +6,8 @@ namespace AlignerOnnx.Serving;
 /// <summary>Reads the messages of a chat request.</summary>
 internal static class Conversation
 {
+    private const int LongestName = 64;
+
     /// <summary>The turns as the client means them: results of functions know the call that they belong to.</summary>
     internal static IReadOnlyList<ChatTurn> Read(IReadOnlyList<RequestMessage>? messages)
     {
@@ -34,10 +36,10 @@ internal static class Conversation
         message.RefuseOthers(path);
         RequireOfRole("assistant", message.ToolCalls is { Count: > 0 }, "tool_calls");
         RequireOfRole("tool", message.ToolCallId is { Length: > 0 }, "tool_call_id");
-        RequireOfRole("tool", message.Name is { Length: > 0 }, "name");
         FunctionCall[] calls = [.. (message.ToolCalls ?? []).Select((call, number) => Call(call, $"{path}.tool_calls[{number}]"))];
         return new ChatTurn(role, Content(message, index, mayBeAbsent: calls.Length > 0))
         {
+            Name = role == "tool" ? null : Participant(message, path),
             Calls = calls,
             ResultOf = role == "tool" ? ResultOf(message, path, called) : null,
         };
@@ -50,6 +52,13 @@ internal static class Conversation
             }
         }
     }
+
+    private static string? Participant(RequestMessage message, string path) => message.Name switch
+    {
+        null or "" => null,
+        { Length: > LongestName } => throw ApiException.Invalid($"The message's name has {message.Name.Length} characters; at most {LongestName} are allowed.", $"{path}.name"),
+        string name => name,
+    };
 
     private static FunctionCall ResultOf(RequestMessage message, string path, Dictionary<string, FunctionCall> called)
     {
