@@ -32,6 +32,8 @@ public sealed class UsageTests
     [DataRow("train sft m --data d -o o --steps 99999999999", "from 1 to 2147483647")]
     [DataRow("train sft m --data d -o o --patience 3", "--eval")]
     [DataRow("train sft m --data d -o o --ort-training-library l", "--engine ort-training")]
+    [DataRow("train sft m --data d -o o --engine onnxruntime --ort-training-library l", "--engine ort-training")]
+    [DataRow("bench training m --ort-training-library l", "--engine ort-training")]
     [DataRow("train sft m --data d -o o --device foo", "cpu, cuda")]
     [DataRow("train sft m --data d -o o --device cuda --engine ort-training", "--engine ort-training")]
     [DataRow("patch m -o o --weights foo", "copy, link")]

@@ -141,6 +141,15 @@ internal static class CommonOptions
         }
     }
 
+    /// <summary>A library that nothing would use is a forgotten engine.</summary>
+    public static void RequireOrtTraining(CommandResult command, Option<string?> library, Option<string> engine)
+    {
+        if (Typed(command, library) is not null && Typed(command, engine) != OrtTrainingEngine)
+        {
+            command.AddError($"{library.Name} goes with {engine.Name} {OrtTrainingEngine}.");
+        }
+    }
+
     public static Option<int> Seed() => Whole("--seed", "Seed of every random choice.", standard: 1, least: int.MinValue);
 
     public static Option<int> Tokens() =>

@@ -72,7 +72,7 @@ internal sealed class TrainingArguments
     {
         command.Validators.Add(parsed => CommonOptions.RequireEveryLayer(parsed, _attention, _startLayer));
         command.Validators.Add(RequireEvaluation);
-        command.Validators.Add(RequireEngine);
+        command.Validators.Add(parsed => CommonOptions.RequireOrtTraining(parsed, _ortTrainingLibrary, _engine));
         command.Validators.Add(parsed => CommonOptions.RequirePlainEngine(parsed, _device, _engine));
         command.Arguments.Add(_model);
         if (_recipes.Count > 0)
@@ -92,15 +92,6 @@ internal sealed class TrainingArguments
         if (CommonOptions.Typed(command, _evaluation) is null && int.TryParse(CommonOptions.Typed(command, _patience), CultureInfo.InvariantCulture, out int patience) && patience > 0)
         {
             command.AddError($"{_patience.Name} {patience} needs {_evaluation.Name}, the rows that are measured.");
-        }
-    }
-
-    /// <summary>A library that nothing would use is a forgotten engine.</summary>
-    private void RequireEngine(CommandResult command)
-    {
-        if (CommonOptions.Typed(command, _ortTrainingLibrary) is not null && CommonOptions.Typed(command, _engine) is null)
-        {
-            command.AddError($"{_ortTrainingLibrary.Name} goes with {_engine.Name} {CommonOptions.OrtTrainingEngine}.");
         }
     }
 

@@ -31,6 +31,14 @@ internal sealed class BenchTrainingCommand : AlignerCommand
             Options.Add(option);
         }
         Validators.Add(parsed => CommonOptions.RequirePlainEngine(parsed, _device, _engine));
+        Validators.Add(parsed =>
+        {
+            // The table names the engine of each case itself.
+            if (!parsed.GetValue(_table))
+            {
+                CommonOptions.RequireOrtTraining(parsed, _ortTrainingLibrary, _engine);
+            }
+        });
     }
 
     public override IReadOnlyList<string> Examples => ["aligner bench training models/pocket/model-int4 --rounds 3"];
@@ -63,17 +71,14 @@ internal sealed class BenchTrainingCommand : AlignerCommand
     {
         string model = parsed.GetRequiredValue(_model);
         string? library = parsed.GetValue(_ortTrainingLibrary);
-        List<string> program = [.. AlignerTool.StartAgain, "bench", "training", model, "--rounds", parsed.GetValue(_rounds).ToString(CultureInfo.InvariantCulture)];
-        if (library is not null)
-        {
-            program.AddRange(["--ort-training-library", library]);
-        }
+        string[] program = [.. AlignerTool.StartAgain, "bench", "training", model, "--rounds", parsed.GetValue(_rounds).ToString(CultureInfo.InvariantCulture)];
         List<Report> reports = [];
         bool quantised = ModelLoader.Load(model).Graph.Nodes.Any(node => node.Is("MatMulNBits", Domains.Microsoft));
         foreach (TrainingStepCase what in TrainingStepTable.Cases(quantised, library is not null))
         {
             output.Message($"measuring {what}");
-            JsonElement document = await TrainingStepTable.MeasureAsync(program, what with { Tokens = parsed.GetValue(_tokens) }, cancellation).ConfigureAwait(false);
+            string[] engine = what.OrtTraining ? ["--ort-training-library", library!] : [];
+            JsonElement document = await TrainingStepTable.MeasureAsync([.. program, .. engine], what with { Tokens = parsed.GetValue(_tokens) }, cancellation).ConfigureAwait(false);
             Report report = document.Deserialize<Report>(CommandOutput.DocumentFormat)!;
             // Said at once: all cases take minutes, and who stops them keeps what was measured.
             output.Message($"  step / forward {report.Ratio:f2} (control {report.ControlRatio:f2}), {report.StepMilliseconds:f0} ms, {report.TokensPerSecond:f0} tokens/s, {report.PeakMemoryBytes / 1e6:f0} MB");
