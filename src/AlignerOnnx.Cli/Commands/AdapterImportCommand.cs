@@ -32,7 +32,7 @@ internal sealed class AdapterImportCommand : AlignerCommand
         string folder = Path.GetFullPath(parsed.GetRequiredValue(_output));
         AdapterConfig config = AdapterImport.Run(parsed.GetRequiredValue(_source), parsed.GetValue(_model), folder, parsed.GetValue(_anyBase)).Config;
         output.Result(new Report(folder, config.NumTokens, config.StartLayer, config.Training!.Steps), report =>
-            output.Line($"{report.Output}: {report.Tokens} token{(report.Tokens == 1 ? "" : "s")}, from layer {report.StartLayer}{(report.Steps > 0 ? $", after {report.Steps} step{(report.Steps == 1 ? "" : "s")}" : "")}"));
+            output.Line($"{report.Output}: {report.Tokens} {Plural.Of("token", report.Tokens)}, from layer {report.StartLayer}{(report.Steps > 0 ? $", after {report.Steps} {Plural.Of("step", report.Steps)}" : "")}"));
         return Task.FromResult(ExitCodes.Done);
     }
 

@@ -52,11 +52,11 @@ internal sealed class AdapterShowCommand : AlignerCommand
     {
         AdapterConfig config = report.Config;
         string gated = config.GatedLayers > 0 ? $", gates of {config.NumHeads} heads" : "";
-        output.Line($"  {config.NumTokens} token{(config.NumTokens == 1 ? "" : "s")} of {config.HiddenSize}{gated} in layers {config.StartLayer} to {config.NumLayers - 1}: {report.Parameters:N0} parameters, {config.Attention}");
+        output.Line($"  {config.NumTokens} {Plural.Of("token", config.NumTokens)} of {config.HiddenSize}{gated} in layers {config.StartLayer} to {config.NumLayers - 1}: {report.Parameters:N0} parameters, {config.Attention}");
         output.Line($"  base              {(config.BaseFingerprint.Length > 0 ? $"{config.BaseModelNameOrPath} ({config.BaseFingerprint})" : "not known; it fits with --any-base")}");
         if (config.Training is { } training)
         {
-            string steps = training.Steps > 0 ? $"; {training.Steps} step{(training.Steps == 1 ? "" : "s")}, last loss {Number(training.FinalLoss)}, evaluation loss {Number(training.EvalLoss)}" : "";
+            string steps = training.Steps > 0 ? $"; {training.Steps} {Plural.Of("step", training.Steps)}, last loss {Number(training.FinalLoss)}, evaluation loss {Number(training.EvalLoss)}" : "";
             output.Line($"  training          {training.Recipe}{steps}");
         }
         output.Line($"  norm of a token   {report.TokenNorm:f2} (a fresh one has {Math.Sqrt(config.HiddenSize):f2})");

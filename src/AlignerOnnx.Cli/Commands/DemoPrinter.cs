@@ -27,7 +27,7 @@ internal sealed class DemoPrinter(CommandOutput output, AnswerForm form) : IDemo
     public void Compiled(FineTuningReport training, long adapterBytes)
     {
         _progress.Finish();
-        output.Line(Text($"   {training.TrainableParameters} numbers, {training.Steps} step{(training.Steps == 1 ? "" : "s")} in {training.Seconds:F1} s, loss on held-out rows {training.EvalLoss:F4}"));
+        output.Line(Text($"   {training.TrainableParameters} numbers, {training.Steps} {Plural.Of("step", training.Steps)} in {training.Seconds:F1} s, loss on held-out rows {training.EvalLoss:F4}"));
         output.Line();
         output.Line(Text($"4. Compiled the adapter for ONNX Runtime GenAI: {adapterBytes:N0} bytes. Greedy answers without and with it:"));
     }

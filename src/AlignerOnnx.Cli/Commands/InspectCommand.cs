@@ -68,7 +68,7 @@ internal sealed class InspectCommand : AlignerCommand
         }
         if (report.TrainableParameters is long parameters)
         {
-            output.Line(string.Create(CultureInfo.InvariantCulture, $"  an adapter trains {parameters:N0} parameters ({report.Tokens} token{(report.Tokens == 1 ? "" : "s")}, layers {report.StartLayer} to {report.Sites.Count - 1})"));
+            output.Line(string.Create(CultureInfo.InvariantCulture, $"  an adapter trains {parameters:N0} parameters ({report.Tokens} {Plural.Of("token", report.Tokens)}, layers {report.StartLayer} to {report.Sites.Count - 1})"));
         }
         output.Line($"  slot layouts      {string.Join(", ", report.Layouts.Where(layout => layout.Possible).Select(layout => layout.Name).DefaultIfEmpty("none"))}");
         if (explain)

@@ -26,7 +26,7 @@ internal static class TrainingPrinter
     public static void Show(CommandOutput output, FineTuningReport made)
     {
         output.Line(made.Output);
-        output.Line(Text($"  trained           {made.TrainableParameters:N0} parameters ({made.Tokens} token{(made.Tokens == 1 ? "" : "s")}, from layer {made.StartLayer}), {made.Steps:N0} step{(made.Steps == 1 ? "" : "s")} in {made.Seconds:F1} s"));
+        output.Line(Text($"  trained           {made.TrainableParameters:N0} parameters ({made.Tokens} {Plural.Of("token", made.Tokens)}, from layer {made.StartLayer}), {made.Steps:N0} {Plural.Of("step", made.Steps)} in {made.Seconds:F1} s"));
         if (made.EarlyStop is { } stop)
         {
             output.Line($"  stopped early     {stop.Message}");
