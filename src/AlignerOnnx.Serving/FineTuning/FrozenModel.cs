@@ -113,7 +113,7 @@ internal sealed class FrozenModel
 
     private byte[] Graph(TrainingGraphKind kind, AdapterStart start, bool recompute = false, PreferenceLossOptions? preference = null)
     {
-        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = _device == ComputeDevice.Cuda ? TrainingRuntime.OnnxRuntime : TrainingRuntime.AlignerKernels, Preference = preference };
+        TrainingGraphOptions options = new() { Attention = start.Attention, Recompute = recompute, Runtime = EngineOptions.Runtime, Preference = preference };
         return TrainingGraph.Build(_model, kind, start.Layer, start.Parameters.Shape.TokenCount, options).ToBytes();
     }
 

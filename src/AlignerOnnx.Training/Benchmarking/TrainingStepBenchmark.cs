@@ -42,10 +42,11 @@ public static class TrainingStepBenchmark
         {
             return new OrtTrainingEngine(ortTraining, model, new ArtifactOptions { Tokens = what.Tokens, StartLayer = StartLayer, Recompute = what.Recompute });
         }
-        TrainingGraphOptions options = new() { Recompute = what.Recompute, Runtime = what.Device == ComputeDevice.Cuda ? TrainingRuntime.OnnxRuntime : TrainingRuntime.AlignerKernels };
+        OnnxRuntimeEngineOptions engine = new() { Device = what.Device };
+        TrainingGraphOptions options = new() { Recompute = what.Recompute, Runtime = engine.Runtime };
         return new OnnxRuntimeEngine(
             TrainingGraph.Build(model, TrainingGraphKind.Gradient, StartLayer, what.Tokens, options).ToBytes(), Path.GetDirectoryName(model.Path!)!,
-            () => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes(), new OnnxRuntimeEngineOptions { Device = what.Device });
+            () => TrainingGraph.Build(model, TrainingGraphKind.Evaluation, StartLayer, what.Tokens, options).ToBytes(), engine);
     }
 
     private static AdapterShape ShapeOf(OnnxModel model, int tokens) =>

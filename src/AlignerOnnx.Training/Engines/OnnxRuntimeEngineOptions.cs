@@ -1,3 +1,5 @@
+using AlignerOnnx.GraphRewrites.Gradients;
+
 namespace AlignerOnnx.Training;
 
 /// <summary>How <see cref="OnnxRuntimeEngine"/> runs its graphs.</summary>
@@ -17,6 +19,9 @@ public sealed record OnnxRuntimeEngineOptions
     /// has no MatMulNBits, which is much slower without (of float32 weights a step takes 3 % longer, SmolLM2-135M).
     /// </summary>
     public bool? Prepack { get; init; }
+
+    /// <summary>Whose operators a training graph for <see cref="Device"/> may use: those of this project are for the processor.</summary>
+    public TrainingRuntime Runtime => Device == ComputeDevice.Cuda ? TrainingRuntime.OnnxRuntime : TrainingRuntime.AlignerKernels;
 
     internal void Check()
     {
