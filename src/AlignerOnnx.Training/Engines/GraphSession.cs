@@ -9,13 +9,6 @@ namespace AlignerOnnx.Training;
 /// <summary>One graph in ONNX Runtime: made from bytes, with weights in the model's folder, and checked against the contract of names.</summary>
 internal sealed class GraphSession : IDisposable
 {
-    /// <summary>How exactly ONNX Runtime multiplies by a weight behind DequantizeLinear, as the accuracy_level of MatMulNBits; without it activations are rounded to int8.</summary>
-    internal const string DequantisedAccuracyKey = "session.qdq_matmulnbits_accuracy_level";
-
-    /// <summary>Activations stay float32.</summary>
-    internal const string FloatActivations = "1";
-
-    private const string ExternalFolderKey = "session.model_external_initializers_file_folder_path";
     private const string DisablePrepackingKey = "session.disable_prepacking";
     private readonly InferenceSession _session;
     private readonly IReadOnlyList<string> _inputs;
@@ -80,8 +73,8 @@ internal sealed class GraphSession : IDisposable
         session.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         SharedArena.UseIn(session);
         OperatorKernels.Register(session);
-        session.AddSessionConfigEntry(ExternalFolderKey, Path.GetFullPath(modelFolder));
-        session.AddSessionConfigEntry(DequantisedAccuracyKey, FloatActivations);
+        session.AddSessionConfigEntry(SessionKeys.ExternalFolder, Path.GetFullPath(modelFolder));
+        session.AddSessionConfigEntry(SessionKeys.DequantisedAccuracy, SessionKeys.FloatActivations);
         try
         {
             session.AddSessionConfigEntry(DisablePrepackingKey, options.Prepack ?? WantsPrepacking(graph) ? "0" : "1");

@@ -26,7 +26,7 @@ internal sealed unsafe class OrtTrainingSession : IDisposable
     public OrtTrainingSession(string library, ArtifactSet artifacts, int threads = 0) : this(OrtTrainingLibrary.Load(library), threads)
     {
         (nint checkpoint, nint session) = (0, 0);
-        Configure("session.model_external_initializers_file_folder_path", Path.GetFullPath(artifacts.DataFolder));
+        Configure(SessionKeys.ExternalFolder, Path.GetFullPath(artifacts.DataFolder));
         fixed (byte* state = artifacts.Checkpoint, training = artifacts.TrainingModel, evaluation = artifacts.EvaluationModel, optimizer = artifacts.OptimizerModel)
         {
             Check(((delegate* unmanaged<byte*, nuint, nint*, nint>)_library.Training(OrtTrainingEntry.LoadCheckpointFromBuffer))(state, (nuint)artifacts.Checkpoint.Length, &checkpoint), "load the checkpoint");
@@ -76,7 +76,7 @@ internal sealed unsafe class OrtTrainingSession : IDisposable
         Check(((delegate* unmanaged<nint, nint>)_library.Api(OrtApiEntry.DisableMemPattern))(options), "set the use of memory");
         Check(((delegate* unmanaged<int, int, nint*, nint>)_library.Api(OrtApiEntry.CreateCpuMemoryInfo))(1, 0, &memory), "describe memory");
         _memory = memory;
-        Configure(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
+        Configure(SessionKeys.DequantisedAccuracy, SessionKeys.FloatActivations);
     }
 
     private void Configure(string key, string value)

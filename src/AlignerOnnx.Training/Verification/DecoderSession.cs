@@ -134,10 +134,10 @@ public sealed class DecoderSession : IDisposable
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
         // Several decoders stand side by side here; the idle threads of one must not take the processor from the next.
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
-        options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
+        options.AddSessionConfigEntry(SessionKeys.ExternalFolder, Path.GetDirectoryName(Path.GetFullPath(model.Path!))!);
         if (floatActivations)
         {
-            options.AddSessionConfigEntry(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
+            options.AddSessionConfigEntry(SessionKeys.DequantisedAccuracy, SessionKeys.FloatActivations);
         }
         device.UseIn(FirstDevice, options);
         try

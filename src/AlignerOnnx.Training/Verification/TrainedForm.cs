@@ -27,8 +27,8 @@ internal static class TrainedForm
         int length = ids.Length / rows;
         using SessionOptions options = new();
         options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR;
-        options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", Path.GetDirectoryName(Path.GetFullPath(original.Path!))!);
-        options.AddSessionConfigEntry(GraphSession.DequantisedAccuracyKey, GraphSession.FloatActivations);
+        options.AddSessionConfigEntry(SessionKeys.ExternalFolder, Path.GetDirectoryName(Path.GetFullPath(original.Path!))!);
+        options.AddSessionConfigEntry(SessionKeys.DequantisedAccuracy, SessionKeys.FloatActivations);
         using InferenceSession session = new(graph.ToBytes(), options);
         using RunOptions run = new();
         using OrtValue idValue = OrtValue.CreateTensorValueFromMemory(ids, [rows, length]);
