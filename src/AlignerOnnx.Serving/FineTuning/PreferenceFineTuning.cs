@@ -33,7 +33,9 @@ public static class PreferenceFineTuning
         FrozenModel model = new(request.Model, request.Device);
         request = FittedTo(model.Architecture.HiddenSize, request);
         string modelHash = model.ComputeHash(cancellation);
-        RequireUsable(model, request);
+        // Adapters that cannot be used are refused before the model makes up conversations for minutes.
+        AdapterStart start = AdapterStart.Of(model, request);
+        AdapterStart? against = request.Reference is null ? null : ReferenceModel.Read(model, request.Reference, request.AnyBase);
         ConversationDataSet? keep = ReadKept(request, model, modelHash, data, say, working, cancellation);
         RunIdentity identity = new()
         {
@@ -45,15 +47,19 @@ public static class PreferenceFineTuning
                 .. request.Before is null ? Array.Empty<object>() : [new { Supervised = request.Before }]]),
         };
         string? supervised = request.Before is null ? null : SupervisedStageTraining.Run(request, request.Before, identity, readData, say, progress, cancellation);
-        request = request with { From = supervised ?? request.From, Reference = request.Reference ?? supervised };
-        AdapterStart start = AdapterStart.Of(model, request);
+        if (supervised is not null)
+        {
+            request = request with { From = supervised, Reference = request.Reference ?? supervised };
+            start = AdapterStart.Of(model, request);
+            against ??= ReferenceModel.Read(model, supervised, request.AnyBase);
+        }
         IReadOnlyList<EncodedPreferences> encoded = model.Encode(request.MaximumLength, held is null ? [data] : [data, held]);
         EncodedDataSet? kept = keep is null ? null : model.Encode(request.MaximumLength, LossOn.Answers, keep)[0];
         readData?.Invoke(encoded[0].Report);
         cancellation.ThrowIfCancellationRequested();
 
         using FineTuningRun run = new(request, () => identity) { Optimizer = start.Optimizer };
-        using ReferenceModel reference = new(model, modelHash, request.Reference, request.AnyBase);
+        using ReferenceModel reference = new(model, modelHash, request.Reference, against);
         ReferencedPairs pairs = Referenced(encoded[0].Pairs);
         ReferencedPairs? heldPairs = held is null ? null : Referenced(encoded[1].Pairs);
         KeptRows? keptRows = kept is null ? null : new KeptRows(kept.Examples, Measured(kept.Examples));
@@ -85,16 +91,6 @@ public static class PreferenceFineTuning
         FitLearningRate = false,
         Before = request.Before is { FitLearningRate: true } stage ? stage with { Options = stage.Options.ForWidth(hiddenSize), FitLearningRate = false } : request.Before,
     };
-
-    /// <summary>Adapters that cannot be used are refused before the model makes up conversations for minutes.</summary>
-    private static void RequireUsable(FrozenModel model, PreferenceRequest request)
-    {
-        AdapterStart.Of(model, request);
-        if (request.Reference is string reference)
-        {
-            model.LoadAdapter(reference, request.AnyBase);
-        }
-    }
 
     /// <summary>The rows to keep; of the model's own conversations those that do not ask what the preferences are about.</summary>
     private static ConversationDataSet? ReadKept(PreferenceRequest request, FrozenModel model, string modelHash, PreferenceDataSet data, Action<string>? say, Action<WorkProgress>? working, CancellationToken cancellation)

@@ -12,14 +12,21 @@ internal sealed class ReferenceModel : IDisposable
     private readonly string _hash;
     private OnnxRuntimeEngine? _engine;
 
-    public ReferenceModel(FrozenModel model, string modelHash, string? folder, bool anyBase)
+    /// <param name="model">The base model.</param>
+    /// <param name="modelHash">Its hash.</param>
+    /// <param name="folder">The adapter's folder; null for the base model.</param>
+    /// <param name="adapter">What stands there.</param>
+    public ReferenceModel(FrozenModel model, string modelHash, string? folder, AdapterStart? adapter)
     {
         _model = model;
         _modelHash = modelHash;
         Name = folder ?? "base";
         _hash = FileHashes.OfAdapter(folder) ?? "base";
-        _adapter = folder is null ? AdapterStart.Neutral(model) : AdapterStart.Of(model, model.LoadAdapter(folder, anyBase));
+        _adapter = adapter ?? AdapterStart.Neutral(model);
     }
+
+    /// <summary>Reads an adapter to compare with.</summary>
+    public static AdapterStart Read(FrozenModel model, string folder, bool anyBase) => AdapterStart.Of(model, model.LoadAdapter(folder, anyBase));
 
     /// <summary><c>base</c> or the adapter folder.</summary>
     public string Name { get; }
