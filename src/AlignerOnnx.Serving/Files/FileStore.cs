@@ -43,7 +43,7 @@ internal sealed class FileStore(StateDatabase database, BlobStore blobs, long mo
     /// <summary>A job reads its data again where it goes on after a pause or a restart of the server.</summary>
     private void RequireUnused(string id)
     {
-        if (database.Query("SELECT id FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled') AND $id IN (training_file, validation_file) LIMIT 1", row => row.GetString(0), ("$id", id)) is [string job])
+        if (database.Query("SELECT id FROM jobs WHERE finished IS NULL AND $id IN (training_file, validation_file) LIMIT 1", row => row.GetString(0), ("$id", id)) is [string job])
         {
             throw new ApiException(StatusCodes.Status409Conflict, $"{id} is data of {job}, which has not ended. Cancel the job first.", "file_id", "file_in_use");
         }
