@@ -1,4 +1,5 @@
 using AlignerOnnx.Graph;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace AlignerOnnx.Serving;
 
@@ -17,6 +18,10 @@ internal sealed class ApiException(int status, string message, string? param = n
 
     internal static ApiException NoSuchModel(string name) =>
         new(StatusCodes.Status404NotFound, $"The model '{name}' does not exist. GET /v1/models lists those that do.", "model", "model_not_found");
+
+    /// <summary>What was sent is larger than this route takes.</summary>
+    internal static ApiException TooLarge(string what, HttpContext context) => new(
+        StatusCodes.Status413PayloadTooLarge, $"The {what} is larger than the {context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize} bytes that this server accepts.", code: "request_too_large");
 
     /// <summary>An uploaded artifact that is refused. The server's own folders are not named.</summary>
     internal static ApiException Refused(RefusedException e) => Refused(e, e.Where?[(e.Where.LastIndexOf(Path.DirectorySeparatorChar) + 1)..]);

@@ -34,7 +34,7 @@ internal static class RequestReader
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            throw new ApiException(e.StatusCode, $"The body is larger than the {http.HttpContext.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize} bytes that this server accepts.", code: "request_too_large");
+            throw ApiException.TooLarge("body", http.HttpContext);
         }
     }
 

@@ -1,5 +1,4 @@
 using AlignerOnnx.Graph;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
 
@@ -24,7 +23,7 @@ internal static class MultipartUpload
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            throw new ApiException(e.StatusCode, $"The upload is larger than the {request.HttpContext.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize} bytes that this server accepts.", code: "request_too_large");
+            throw ApiException.TooLarge("upload", request.HttpContext);
         }
         catch (Exception e) when (e is InvalidDataException or BadHttpRequestException || (e is IOException && !request.HttpContext.RequestAborted.IsCancellationRequested))
         {
