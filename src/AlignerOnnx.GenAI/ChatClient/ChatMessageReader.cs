@@ -42,7 +42,7 @@ internal sealed class ChatMessageReader
                     throw Unsupported(content, message, index);
             }
         }
-        return new ChatTurn(message.Role.Value, text.ToString()) { Calls = calls };
+        return new ChatTurn(message.Role.Value, text.ToString()) { Name = message.AuthorName, Calls = calls };
     }
 
     /// <summary>One message may hold the results of several calls.</summary>
