@@ -7,10 +7,6 @@ namespace AlignerOnnx.GenAI.Tests;
 public sealed class ChatClientTests
 {
     [TestMethod]
-    public void Message_OfAnAuthor_NamesTheOneWhoSpeaks() =>
-        Assert.AreEqual("Ada", ChatMessageReader.Read([new ChatMessage(ChatRole.User, "Hello.") { AuthorName = "Ada" }], instructions: null).Single().Name);
-
-    [TestMethod]
     public async Task GetResponse_Question_AnswersWithUsageAndFinishReason()
     {
         using AlignerChatClient client = new(new ChatModel(Material.Pocket()), "pocket", ownsModel: true);

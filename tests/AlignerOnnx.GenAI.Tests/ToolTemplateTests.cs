@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using AlignerOnnx.TestMaterial;
+using Microsoft.Extensions.AI;
 
 namespace AlignerOnnx.GenAI.Tests;
 
@@ -43,6 +44,15 @@ public sealed class ToolTemplateTests
         Assert.AreEqual("system=nobody user=Ada assistant=writer tool=weather ", model.ApplyChatTemplate(turns));
         // A template without tools is told of calls in words.
         Assert.AreEqual("system=nobody user=Ada assistant=writer user=nobody ", FunctionCallPrompt.Of(model, turns, CallableFunctions.None));
+    }
+
+    [TestMethod]
+    public async Task ATemplateThatMentionsNames_GetsTheAuthorsOfTheChatClientsMessages()
+    {
+        using AlignerChatClient client = new(ModelWith("{% for message in messages %}{{ message.name if message.name is defined else '' }}{{ message.content }}{% endfor %}"), "pocket", ownsModel: true);
+        async Task<long?> PromptTokens(string? author) =>
+            (await client.GetResponseAsync([new ChatMessage(ChatRole.User, "Hello.") { AuthorName = author }], new ChatOptions { MaxOutputTokens = 1 })).Usage!.InputTokenCount;
+        Assert.IsGreaterThan((await PromptTokens(null))!.Value, (await PromptTokens("Ada Lovelace"))!.Value);
     }
 
     /// <summary>Phi's templates take the function out of each tool, Llama's where there is one in it; GenAI by itself gives them none or changes it, by the template's text.</summary>
