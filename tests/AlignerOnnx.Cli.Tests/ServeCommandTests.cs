@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
@@ -34,6 +35,21 @@ public sealed class ServeCommandTests
     {
         AlignerProcess.Run run = (await AlignerProcess.RunAsync(["serve", "m"], null, (ServerOptions.KeyVariable, ""))).Expect(ExitCodes.Usage);
         Assert.Contains($"{ServerOptions.KeyVariable} is blank; it must be a key, or be left out.", run.Errors);
+    }
+
+    [TestMethod]
+    public async Task Serve_StoppedWithoutAStateFolder_LeavesNothingBehind()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Inconclusive("Windows has no signal that one process sends another");
+        }
+        string temporary = Material.NewTemporaryFolder();
+        (Process server, _) = await AlignerProcess.ServeAsync(["serve", Material.Pocket(), "--urls", "http://127.0.0.1:0"], workingFolder: null, ("TMPDIR", temporary));
+        Assert.IsNotEmpty(Directory.GetDirectories(temporary, "aligner-state-*"));
+        await AlignerProcess.StopAsync(server);
+        Assert.IsEmpty(Directory.GetFileSystemEntries(temporary));
+        Directory.Delete(temporary);
     }
 
     /// <summary>The everyday failure of a server: one line and what to do, not the frames of whoever met it.</summary>

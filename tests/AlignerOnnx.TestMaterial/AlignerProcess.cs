@@ -92,8 +92,21 @@ public static class AlignerProcess
         await kill.WaitForExitAsync();
     }
 
-    /// <summary>Ends a server at once, without its leave.</summary>
+    /// <summary>Ends a server in its ordinary way, so that it leaves nothing behind.</summary>
     public static async Task StopAsync(Process server)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            await KillAsync(server);
+            return;
+        }
+        await SignalAsync(server, "TERM");
+        await server.WaitForExitAsync();
+        server.Dispose();
+    }
+
+    /// <summary>Ends a server at once, without its leave.</summary>
+    public static async Task KillAsync(Process server)
     {
         server.Kill(entireProcessTree: true);
         await server.WaitForExitAsync();

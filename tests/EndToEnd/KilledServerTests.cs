@@ -43,7 +43,7 @@ public sealed class KilledServerTests
                 await Task.WhenAny(_firstConfirmed.Task, work);
             }
             await Task.Delay(random.Next(5, 400));
-            await AlignerProcess.StopAsync(server);
+            await AlignerProcess.KillAsync(server);
             await work;
         }
         Assert.IsNotEmpty(_confirmed);

@@ -33,7 +33,7 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Kills the server without a warning and starts it again.</summary>
     internal async Task KillAndRestartAsync()
     {
-        await AlignerProcess.StopAsync(_process);
+        await AlignerProcess.KillAsync(_process);
         (_process, _) = await AlignerProcess.ServeAsync(Arguments(_model, _state, Address.GetLeftPart(UriPartial.Authority), _more));
         Drain(_process);
     }
