@@ -15,7 +15,7 @@ internal sealed class MemoryWatch : IAsyncDisposable
         get
         {
             int tenth = Math.Max(1, _samples.Count / 10);
-            return (Percentile.Of([.. _samples.Skip(tenth).Take(tenth)], 50), Percentile.Of([.. _samples.TakeLast(tenth)], 50), _samples.Max());
+            return (Percentile.Of([.. _samples.Skip(Math.Min(tenth, _samples.Count - 1)).Take(tenth)], 50), Percentile.Of([.. _samples.TakeLast(tenth)], 50), _samples.Max());
         }
     }
 
@@ -31,7 +31,7 @@ internal sealed class MemoryWatch : IAsyncDisposable
         try
         {
             using PeriodicTimer timer = new(TimeSpan.FromSeconds(1));
-            while (await timer.WaitForNextTickAsync(_end.Token))
+            do
             {
                 try
                 {
@@ -42,6 +42,7 @@ internal sealed class MemoryWatch : IAsyncDisposable
                     // The server is being started again.
                 }
             }
+            while (await timer.WaitForNextTickAsync(_end.Token));
         }
         catch (OperationCanceledException)
         {
