@@ -38,6 +38,7 @@ public sealed class ChatModel : IDisposable
         _templateWithTools = ChatTemplate.WithTools(Folder);
         GenAIRuntime.EnsureReady();
         (BatchEngine? batch, NativeModel? native, BatchingObstacle) = options.Batching ? BatchEngine.Open(Folder, _config, model, Slots, options) : (null, null, "it was not asked for");
+        Batches = batch?.Batches ?? 0;
         _native = native ?? new NativeModel(Folder);
         _engine = batch ?? (ITokenEngine)new GeneratorEngine(_native, _config, ModelSlots.FirstPrefixId(model));
     }
@@ -63,8 +64,11 @@ public sealed class ChatModel : IDisposable
     /// <summary>The names of the loaded adapters.</summary>
     public IReadOnlyList<string> Adapters => _engine.Adapters;
 
-    /// <summary>Why answers at the same time are not computed as one batch; null where they are.</summary>
+    /// <summary>Why answers at the same time are not computed in batches; null where they are.</summary>
     public string? BatchingObstacle { get; }
+
+    /// <summary>How many batches grow side by side (<see cref="ChatModelOptions.Batches"/>); 0 where there are none.</summary>
+    public int Batches { get; }
 
     /// <summary>Turns a conversation into prompt text with the model's own chat template.</summary>
     /// <param name="turns">The messages, oldest first.</param>

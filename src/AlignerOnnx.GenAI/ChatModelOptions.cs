@@ -18,7 +18,7 @@ public sealed record ChatModelOptions
     /// </summary>
     public int? Batches { get; init; }
 
-    /// <summary>The most bytes of keys and values of all batches, at least 1 MiB; 4 GiB by default. Answers wait where there is no room for them.</summary>
+    /// <summary>The most bytes of keys and values of all batches, in equal shares, at least 1 MiB; 4 GiB by default. Answers wait where there is no room for them.</summary>
     public long MaxCacheBytes { get; init; } = 4L << 30;
 
     /// <summary>How many tokens of waiting prompts are computed between two steps of the running answers, 1 to 65536; 64 by default. More reads prompts faster and lets running answers wait longer.</summary>

@@ -85,7 +85,14 @@ public static partial class AlignerServer
         {
             LogGenerators(logger, obstacle);
         }
+        else
+        {
+            LogBatches(logger, chat.Batches);
+        }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Answers are computed together, in batches on threads of their own: {Batches}")]
+    private static partial void LogBatches(ILogger logger, int batches);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Each answer is computed by itself, not in a batch: {Obstacle}")]
     private static partial void LogGenerators(ILogger logger, string obstacle);

@@ -62,7 +62,7 @@ public sealed record ServingOptions
     /// <summary>The most answers to one request (its prompts times n), 1 to 128; 8 by default.</summary>
     public int MaxChoices { get; init; } = 8;
 
-    /// <summary>How many requests are answered at once, 1 to 256; by default (null) 16 where their answers are computed as one batch, else 4. It is also the most rows of the batch.</summary>
+    /// <summary>How many requests are answered at once, 1 to 256; by default (null) 16 where their answers are computed in batches, else 4. It is also the most rows of all batches.</summary>
     public int? MaxConcurrency { get; init; }
 
     /// <summary>How answers are computed; its rows are set by <see cref="MaxConcurrency"/>.</summary>

@@ -19,6 +19,13 @@ public sealed class ServeCommandTests
     }
 
     [TestMethod]
+    public async Task Serve_BatchesOfGenerators_IsRefused()
+    {
+        AlignerProcess.Run run = (await AlignerProcess.RunAsync("serve", "m", "--engine", "generators", "--batches", "2")).Expect(ExitCodes.Usage);
+        Assert.Contains("--batches is for --engine batch, not for --engine generators.", run.Errors);
+    }
+
+    [TestMethod]
     [DataRow("serve m --api-key")]
     [DataRow("adapter pull a -o o --api-key")]
     [DataRow("adapter versions a --api-key")]

@@ -164,7 +164,7 @@ internal static class CommonOptions
 
     /// <summary>How many batches grow side by side; 0 for the library's own choice.</summary>
     public static Option<int> Batches() =>
-        Whole("--batches", "Batches that grow side by side, each on a thread of its own; 0 takes one for each processor, up to 4, for models under 1 GiB, else one.", standard: 0, least: 0, most: 64);
+        Whole("--batches", "Batches that grow side by side, each on a thread of its own; no more than have room for the longest answer. 0 takes one for each processor, up to 4, for models under 1 GiB, else one.", standard: 0, least: 0, most: 64);
 
     /// <summary>A number with a smallest and a largest value.</summary>
     public static Option<double> Number(string name, string description, double standard, double least, double most) =>

@@ -22,7 +22,7 @@ internal sealed class ServeCommand : AlignerCommand
     private readonly Option<int> _queue = CommonOptions.Whole("--queue", "Requests that may wait; further ones are told to come back.", standard: 32, least: 0, most: 65536);
     private readonly Option<int> _timeout = CommonOptions.Whole("--timeout", "The longest time of a request in seconds.", standard: 300, least: 1, most: 86400);
     private readonly Option<string?> _name = new("--name") { Description = "The base model's name; default: its folder's name.", HelpName = "NAME" };
-    private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time: the rows of the batch. Without a batch 4 where it is not given.", standard: 16, least: 1, most: 256);
+    private readonly Option<int> _concurrency = CommonOptions.Whole("--concurrency", "Requests answered at the same time: the rows of all batches. Without batches 4 where it is not given.", standard: 16, least: 1, most: 256);
     private readonly Option<string?> _slots = CommonOptions.Slots(null);
     private readonly Option<string> _engine = new("--engine")
     {
@@ -30,7 +30,7 @@ internal sealed class ServeCommand : AlignerCommand
         HelpName = "batch|generators",
         DefaultValueFactory = _ => Batch,
     };
-    private readonly Option<int> _cacheMemory = CommonOptions.Whole("--cache-memory", "The most memory of the batch's keys and values in MiB.", standard: 4096, least: 1, most: 1 << 20);
+    private readonly Option<int> _cacheMemory = CommonOptions.Whole("--cache-memory", "The most memory of the batches' keys and values in MiB; they share it equally.", standard: 4096, least: 1, most: 1 << 20);
     private readonly Option<int> _batches = CommonOptions.Batches();
     private readonly Option<bool> _anyBase = CommonOptions.AnyBase();
 
@@ -58,6 +58,7 @@ internal sealed class ServeCommand : AlignerCommand
         Options.Add(_anyBase);
         Validators.Add(command => ServerOptions.RequireKeyOrNone(command, _key));
         Validators.Add(RequireAddresses);
+        Validators.Add(RequireBatchesOfABatch);
     }
 
     public override IReadOnlyList<string> Examples => ["aligner serve models/pocket/model-int4 --adapters my-adapters --urls http://127.0.0.1:5080"];
@@ -97,6 +98,14 @@ internal sealed class ServeCommand : AlignerCommand
             await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
         }
         return ExitCodes.Done;
+    }
+
+    private void RequireBatchesOfABatch(CommandResult command)
+    {
+        if (command.GetResult(_batches) is { Implicit: false } && CommonOptions.Typed(command, _engine) is { } engine && engine != Batch)
+        {
+            command.AddError($"{_batches.Name} is for --engine {Batch}, not for --engine {engine}.");
+        }
     }
 
     /// <summary>Said before the model is loaded, as of any other option.</summary>

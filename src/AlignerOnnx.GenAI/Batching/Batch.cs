@@ -7,12 +7,11 @@ namespace AlignerOnnx.GenAI;
 /// The rows that are computed together. Each turn lets go who has left, gives free rows to those who wait, reads a piece of the waiting prompts, and takes one step with all
 /// growing answers: in one run where the decoder is flat, so that a prompt and the answers share each pass over the weights. One thread calls it.
 /// </summary>
-internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimits limits, SharedBatchParts shared) : IDisposable
+internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchShare share, SharedBatchParts shared) : IDisposable
 {
     // Shortest prompts go first, but every so many pieces belong to the oldest, so that none waits for ever.
     private const int TurnOfTheOldest = 4;
     private const int SmallestCapacity = 128;
-    private const long MostIdleBytes = 64 << 20;
 
     private readonly RowTable _rows = new(cache);
     private readonly RowSlots _readingSlots = new(shared.Slots);
@@ -40,7 +39,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
             MakeRoomToGrow();
             Step();
         }
-        if (IsEmpty && cache.Bytes > MostIdleBytes)
+        if (IsEmpty && cache.Bytes > share.IdleBytes)
         {
             cache.Clear();
         }
@@ -55,6 +54,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
         {
             End(row, failure);
         }
+        Report();
     }
 
     public void Dispose()
@@ -78,33 +78,44 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
     /// <summary>Begins answers that wait, where no other batch has fewer.</summary>
     private void Admit()
     {
-        BatchRow? homeless = null;
-        bool Fits(BatchRow row)
-        {
-            homeless = TryReserve(_rows.Count + 1, row.Ids.Count + 1) ? null : row;
-            return homeless is null;
-        }
         Report();
-        while (HasPlace && shared.Loads.IsLeast(limits.Batch) && shared.Queue.TakeIf(Fits) is { } row)
+        while (HasPlace && shared.Loads.IsLeast(share.Index) && shared.Queue.Take() is { } row)
         {
-            Begin(row);
+            Place(row);
             Report();
-        }
-        if (homeless is not null && !IsEmpty)
-        {
-            // Another batch may have room for it.
-            _isFull = true;
-            Report();
-        }
-        else if (homeless is not null && shared.Queue.TakeIf(row => row == homeless) is not null)
-        {
-            homeless.Close(new GenerationFailedException(new InsufficientMemoryException("There is no memory for the keys and values of one answer.")));
         }
     }
 
-    private bool HasPlace => !_isFull && _rows.Count < limits.Rows;
+    /// <summary>Gives a row to an answer. One for which there is no memory waits, if need be for another batch.</summary>
+    private void Place(BatchRow row)
+    {
+        bool waits = true;
+        try
+        {
+            if (TryReserve(_rows.Count + 1, row.Ids.Count + 1))
+            {
+                waits = false;
+                Begin(row);
+            }
+            else if (IsEmpty)
+            {
+                waits = false;
+                row.Close(new GenerationFailedException(new InsufficientMemoryException("There is no memory for the keys and values of one answer.")));
+            }
+            _isFull = waits;
+        }
+        finally
+        {
+            if (waits)
+            {
+                shared.Queue.Return(row);
+            }
+        }
+    }
 
-    private void Report() => shared.Loads.Report(limits.Batch, HasPlace ? _rows.Count : null);
+    private bool HasPlace => !_isFull && _rows.Count < share.Rows;
+
+    private void Report() => shared.Loads.Report(share.Index, HasPlace ? _rows.Count : null);
 
     private void Begin(BatchRow row)
     {
@@ -150,7 +161,7 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
     {
         List<Part> pieces = [];
         List<BatchRow> waiting = [.. _rows.Reading];
-        for (int budget = limits.PromptChunk; budget > 0 && waiting.Count > 0; _pieces++)
+        for (int budget = shared.PromptChunk; budget > 0 && waiting.Count > 0; _pieces++)
         {
             BatchRow row = waiting.MinBy(row => _pieces % TurnOfTheOldest == 0 ? row.Arrival : row.Remaining)!;
             waiting.Remove(row);
@@ -294,13 +305,13 @@ internal sealed class Batch(BatchDecoder decoder, KeyValueCache cache, BatchLimi
         }
         (int Rows, int Capacity)[] sizes =
         [
-            (Math.Min(limits.Rows, Doubled(1, Math.Max(rows, cache.Rows))), Math.Min(limits.ContextLength, Doubled(SmallestCapacity, Math.Max(positions, cache.Capacity)))),
+            (Math.Min(share.Rows, Doubled(1, Math.Max(rows, cache.Rows))), Math.Min(shared.ContextLength, Doubled(SmallestCapacity, Math.Max(positions, cache.Capacity)))),
             (Math.Max(rows, cache.Rows), Math.Max(positions, cache.Capacity)),
             (rows, Math.Max(positions, _rows.All.Select(row => row.Ids.Count).DefaultIfEmpty().Max())),
         ];
         foreach ((int wantedRows, int capacity) in sizes)
         {
-            if (cache.BytesFor(wantedRows, capacity) <= limits.CacheBytes)
+            if (cache.BytesFor(wantedRows, capacity) <= share.CacheBytes)
             {
                 try
                 {

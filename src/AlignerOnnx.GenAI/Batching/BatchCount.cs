@@ -15,7 +15,7 @@ internal static class BatchCount
     internal static int Of(ChatModelOptions options, OnnxModel model, int? threads, long longestAnswerBytes)
     {
         int wanted = options.Batches ?? (threads is null && WeightBytes(model) < SmallWeights ? Math.Min(Environment.ProcessorCount, MostByDefault) : 1);
-        return (int)Math.Max(1, Math.Min(Math.Min(wanted, options.MaxBatchRows), options.MaxCacheBytes / longestAnswerBytes));
+        return (int)Math.Max(1, Math.Min(Math.Min(wanted, options.MaxBatchRows), options.MaxCacheBytes / Math.Max(1, longestAnswerBytes)));
     }
 
     private static long WeightBytes(OnnxModel model) =>

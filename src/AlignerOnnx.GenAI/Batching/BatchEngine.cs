@@ -24,12 +24,18 @@ internal sealed class BatchEngine : ITokenEngine
     {
         (_native, _session, _firstPrefixId) = (native, session, ModelSlots.FirstPrefixId(model));
         _config = config with { MaxLength = (int)Math.Min(config.MaxLength, options.MaxCacheBytes / form.BytesPerPosition) };
-        _running = BatchCount.Of(options, model, config.Threads, _config.MaxLength * form.BytesPerPosition);
+        BatchWorker[] workers = [];
+        int batches = BatchCount.Of(options, model, config.Threads, _config.MaxLength * form.BytesPerPosition);
         BatchQueue queue = new();
-        BatchMeasures measures = new(() => queue.Count, () => _workers!.Sum(worker => worker.CacheBytes));
-        _shared = new SharedBatchParts(queue, new BatchLoads(_running), new PromptCache(options.PromptCacheBytes), measures, slots);
-        _workers = [.. Enumerable.Range(0, _running).Select(batch => new BatchWorker(session, form, BatchLimits.Share(options, batch, _running, _config.MaxLength), _shared, End))];
+        BatchMeasures measures = new(() => queue.Count, () => workers.Sum(worker => worker.CacheBytes));
+        _shared = new SharedBatchParts(queue, new BatchLoads(batches), new PromptCache(options.PromptCacheBytes), measures, slots, _config.MaxLength, options.PromptChunk);
+        workers = [.. BatchShare.Of(options, batches).Select(share => new BatchWorker(session, form, share, _shared, End))];
+        _workers = workers;
+        _running = batches;
     }
+
+    /// <summary>How many batches grow side by side.</summary>
+    internal int Batches => _workers.Length;
 
     public IReadOnlyList<string> Adapters
     {

@@ -65,17 +65,17 @@ internal sealed class BatchQueue
         }
     }
 
-    /// <summary>Takes the first row where it satisfies a condition.</summary>
-    internal BatchRow? TakeIf(Func<BatchRow, bool> fits)
+    /// <summary>Takes the first row; null where none waits.</summary>
+    internal BatchRow? Take()
     {
         lock (_gate)
         {
-            if (_waiting.First is not { } first || !fits(first.Value))
+            BatchRow? first = _waiting.First?.Value;
+            if (first is not null)
             {
-                return null;
+                _waiting.RemoveFirst();
             }
-            _waiting.RemoveFirst();
-            return first.Value;
+            return first;
         }
     }
 

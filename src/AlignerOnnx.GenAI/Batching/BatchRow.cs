@@ -59,7 +59,7 @@ internal sealed class BatchRow : IDisposable
     /// <summary>Tokens that are known but not computed; 1 while an answer grows.</summary>
     internal int Remaining => _ids.Count - Length;
 
-    /// <summary>When it came, for fairness; set by the batch.</summary>
+    /// <summary>When it came, for fairness; set by the queue.</summary>
     internal long Arrival { get; set; }
 
     /// <summary>Whether nobody waits for the answer any more.</summary>
@@ -81,7 +81,7 @@ internal sealed class BatchRow : IDisposable
         return token.Finish == FinishReason.None;
     }
 
-    /// <summary>Ends the answer. To be called once, by the thread that calls <see cref="Take"/>.</summary>
+    /// <summary>Ends the answer. To be called once, by the batch that has the row, or that takes it out of the queue.</summary>
     internal void Close(Exception? failure = null)
     {
         Dispose();

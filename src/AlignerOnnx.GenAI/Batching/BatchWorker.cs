@@ -12,16 +12,16 @@ internal sealed class BatchWorker : IDisposable
 
     /// <param name="session">The decoder.</param>
     /// <param name="form">Its form.</param>
-    /// <param name="limits">What the batch may use.</param>
+    /// <param name="share">Which batch it is, and what it may use.</param>
     /// <param name="shared">What all batches use.</param>
     /// <param name="ended">Called by the thread when it ends.</param>
-    internal BatchWorker(BatchSession session, BatchForm form, BatchLimits limits, SharedBatchParts shared, Action ended)
+    internal BatchWorker(BatchSession session, BatchForm form, BatchShare share, SharedBatchParts shared, Action ended)
     {
         _decoder = new BatchDecoder(session);
         _cache = new KeyValueCache(form);
-        _batch = new Batch(_decoder, _cache, limits, shared);
+        _batch = new Batch(_decoder, _cache, share, shared);
         (_queue, _ended) = (shared.Queue, ended);
-        _thread = new Thread(Work) { IsBackground = true, Name = $"aligner-batch-{limits.Batch}" };
+        _thread = new Thread(Work) { IsBackground = true, Name = $"aligner-batch-{share.Index}" };
     }
 
     /// <summary>Whether no answer has a row.</summary>
@@ -47,6 +47,7 @@ internal sealed class BatchWorker : IDisposable
     {
         while (!_batch.IsEmpty || _queue.WaitForWork())
         {
+            bool wasEmpty = _batch.IsEmpty;
             try
             {
                 _batch.Turn();
@@ -56,12 +57,21 @@ internal sealed class BatchWorker : IDisposable
 #pragma warning restore CA1031
             {
                 _batch.Fail(new GenerationFailedException(e));
-                foreach (BatchRow row in _queue.TakeAll())
+                if (wasEmpty)
                 {
-                    row.Close(new GenerationFailedException(e));
+                    // One of those that wait is the reason, and would be again.
+                    EndWaiting(e);
                 }
             }
         }
         _ended();
+    }
+
+    private void EndWaiting(Exception failure)
+    {
+        foreach (BatchRow row in _queue.TakeAll())
+        {
+            row.Close(new GenerationFailedException(failure));
+        }
     }
 }

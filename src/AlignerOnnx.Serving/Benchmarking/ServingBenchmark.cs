@@ -21,7 +21,7 @@ public static class ServingBenchmark
     /// <param name="rounds">Counted rounds, at least 1; one more comes before them.</param>
     /// <param name="promptTokens">Tokens of a prompt, at least 1; no prompt begins as another does.</param>
     /// <param name="batchOnly">Whether generators and waves, which take most of the time, are left out.</param>
-    /// <param name="batches">Batches side by side; null for the library's own choice.</param>
+    /// <param name="batches">Batches side by side, 1 to 64; null for the library's own choice.</param>
     /// <param name="cancellation">Stops between measurements.</param>
     public static ServingComparison Run(string model, int rounds, int promptTokens, bool batchOnly, int? batches = null, CancellationToken cancellation = default)
     {

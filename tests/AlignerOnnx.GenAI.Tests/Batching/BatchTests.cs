@@ -3,7 +3,7 @@ using AlignerOnnx.TestMaterial;
 
 namespace AlignerOnnx.GenAI.Tests;
 
-/// <summary>Answers of a batch against GenAI's own generator, one answer at a time: an independent engine for the same tokens.</summary>
+/// <summary>Answers of one batch against GenAI's own generator, one answer at a time: an independent engine for the same tokens.</summary>
 [TestClass]
 public sealed class BatchTests
 {
@@ -21,7 +21,7 @@ public sealed class BatchTests
         // Full precision: the computation of a row depends on the others in the last bits only, and those change no token.
         PatchedPocket.Write(s_folder, "model-fp32");
         s_alone = new ChatModel(s_folder, new ChatModelOptions { Batching = false });
-        s_batch = new ChatModel(s_folder, new ChatModelOptions { MaxBatchRows = 6, PromptChunk = 7 });
+        s_batch = new ChatModel(s_folder, new ChatModelOptions { Batches = 1, MaxBatchRows = 6, PromptChunk = 7 });
         foreach ((string name, int seed) in new[] { ("a", 11), ("b", 12), ("c", 13), ("d", 14) })
         {
             string file = PatchedPocket.WriteAdapter(s_folder, PatchedPocket.RandomDelta(seed));
@@ -134,7 +134,7 @@ public sealed class BatchTests
     public async Task Generate_PromptsThatBeginAlike_ReuseOnlyWhatTheirOwnAdapterComputed()
     {
         using ReusedTokens reused = new();
-        using ChatModel model = new(s_folder, new ChatModelOptions { MaxBatchRows = 3 });
+        using ChatModel model = new(s_folder, new ChatModelOptions { Batches = 1, MaxBatchRows = 3 });
         string rules = string.Join(' ', s_questions.Take(6));
         string file = PatchedPocket.WriteAdapter(s_folder, PatchedPocket.RandomDelta(11));
         model.LoadAdapter("version", file);
@@ -160,7 +160,7 @@ public sealed class BatchTests
     [TestMethod]
     public async Task Generate_LongPromptArrives_GrowingAnswersGoOnWhileItIsRead()
     {
-        using ChatModel model = new(s_folder, new ChatModelOptions { PromptChunk = 4, PromptCacheBytes = 0 });
+        using ChatModel model = new(s_folder, new ChatModelOptions { Batches = 1, PromptChunk = 4, PromptCacheBytes = 0 });
         GenerationRequest endless = Ask(s_questions[0]) with { MaxNewTokens = 400, LogitBias = new Dictionary<int, float> { [1] = -100 } };
         GenerationRequest longPrompt = endless with { PromptIds = [.. Enumerable.Range(0, 400).Select(i => 20 + (i % 500))], MaxNewTokens = 1 };
         int grown = 0;
@@ -185,7 +185,7 @@ public sealed class BatchTests
         string folder = Path.Combine(s_folder, "int4");
         PatchedPocket.Write(folder);
         using ChatModel alone = new(folder, new ChatModelOptions { Batching = false });
-        using ChatModel batch = new(folder);
+        using ChatModel batch = new(folder, new ChatModelOptions { Batches = 1 });
         GenerationRequest[] requests = [.. s_questions.Take(16).Select(question => Ask(question) with { MaxNewTokens = 24 })];
         int[][] together = await Task.WhenAll(requests.Select(request => IdsAsync(batch, request)));
         int agree = 0;

@@ -27,7 +27,7 @@ public sealed class LayoutBatchTests
             string model = Path.Combine(folder, "model");
             ModelPatcher.Patch(Material.Pocket("model-fp32"), model, layout: layout);
             using ChatModel alone = new(model, new ChatModelOptions { Batching = false });
-            using ChatModel batch = new(model, new ChatModelOptions { PromptChunk = 5 });
+            using ChatModel batch = new(model, new ChatModelOptions { Batches = 1, PromptChunk = 5 });
             Assert.IsNull(batch.BatchingObstacle);
             foreach (int tokens in s_tokens)
             {

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Text.Json.Nodes;
 using AlignerOnnx.TestMaterial;
 
 namespace AlignerOnnx.GenAI.Tests;
@@ -61,11 +62,48 @@ public sealed class SeveralBatchesTests
         Assert.AreEqual(expected, rows.Most);
     }
 
+    /// <summary>Each of two batches has room for one answer of the longest kind, which is room for two of these: others wait, or give way and are computed again.</summary>
+    [TestMethod]
+    public async Task Generate_MemoryForFewRowsOfEachBatch_AllAnswersComeAndEqualTheirSoloAnswers()
+    {
+        long bytesPerPosition = 6 * 2 * 2 * 32 * sizeof(float);
+        using ChatModel small = new(s_folder, new ChatModelOptions { Batches = 2, MaxCacheBytes = 2 * s_alone.ContextLength * bytesPerPosition, PromptCacheBytes = 0 });
+        Assert.AreEqual(2, small.Batches);
+        GenerationRequest request = Ask(new Random(3)) with { MaxNewTokens = (s_alone.ContextLength / 2) - 40, LogitBias = new Dictionary<int, float> { [1] = -100 } };
+        int[] expected = Alone(request);
+        foreach (int[] answer in await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => BatchTests.IdsAsync(small, request))))
+        {
+            CollectionAssert.AreEqual(expected, answer);
+        }
+    }
+
+    [TestMethod]
+    public void Batches_WhereNoneAreAskedFor_AreOneForEachProcessorUpToFour()
+    {
+        using ChatModel model = new(s_folder);
+        Assert.AreEqual(Math.Min(Environment.ProcessorCount, 4), model.Batches);
+        Assert.AreEqual(0, s_alone.Batches);
+    }
+
+    [TestMethod]
+    public void Batches_OfAConfigurationWithANumberOfThreads_IsOne()
+    {
+        string folder = Path.Combine(s_folder, "threads");
+        PatchedPocket.Write(folder, "model-fp32");
+        string config = Path.Combine(folder, "genai_config.json");
+        JsonNode root = JsonNode.Parse(File.ReadAllText(config))!;
+        root["model"]!["decoder"]!["session_options"]!["intra_op_num_threads"] = 2;
+        File.WriteAllText(config, root.ToJsonString());
+        using ChatModel model = new(folder);
+        Assert.AreEqual(1, model.Batches);
+    }
+
     /// <summary>Room for one answer of 341 positions in all (<see cref="BatchTests"/>): more batches than one would have no room for the longest answer.</summary>
     [TestMethod]
     public async Task Generate_MemoryForOneAnswer_ItHasAllOfIt()
     {
         using ChatModel small = new(s_folder, new ChatModelOptions { Batches = 4, MaxCacheBytes = 1 << 20, PromptCacheBytes = 0 });
+        Assert.AreEqual(1, small.Batches);
         GenerationRequest request = Ask(new Random(2)) with { MaxNewTokens = 280, LogitBias = new Dictionary<int, float> { [1] = -100 } };
         int[] expected = Alone(request);
         Assert.HasCount(280, expected);
