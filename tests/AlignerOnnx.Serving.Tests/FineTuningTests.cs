@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using AlignerOnnx.TestMaterial;
 using AlignerOnnx.Training;
+using Microsoft.Data.Sqlite;
 using OpenAI.Chat;
 using OpenAI.Files;
 using OpenAI.FineTuning;
@@ -212,8 +213,17 @@ public sealed class FineTuningTests
         Assert.Contains("insufficient_role", e.Message);
         await FinishAsync(await CreateAsync(admin, "published"), FineTuningStatus.Succeeded);
         await Assert.ThrowsExactlyAsync<ClientResultException>(() => CreateAsync(train, "published"));
+        await FinishAsync(await CreateAsync(admin, "admins"), FineTuningStatus.Succeeded);
+        await Assert.ThrowsExactlyAsync<ClientResultException>(() => CreateAsync(train, "admins"));
         await FinishAsync(await CreateAsync(train, "own"), FineTuningStatus.Succeeded);
         await FinishAsync(await CreateAsync(train, "own"), FineTuningStatus.Succeeded);
+
+        // An admin who publishes the same values again makes the name an admin's; once is enough.
+        string own = Path.Combine(s_folder, "own");
+        await publisher.PullAsync("own", own);
+        Assert.AreEqual(2, (await publisher.PushAsync(own)).Version);
+        Assert.AreEqual(2, (await publisher.PushAsync(own)).Version);
+        await Assert.ThrowsExactlyAsync<ClientResultException>(() => CreateAsync(train, "own"));
 
         // The name is taken while the job waits.
         FineTuningJob late = await CreateAsync(train, "late", steps: 1_000_000);
@@ -223,9 +233,44 @@ public sealed class FineTuningTests
         await late.CancelAndUpdateAsync();
         await FinishAsync(waiting, FineTuningStatus.Failed);
         Assert.Contains("needs a key of the role admin", await EventsAsync(waiting));
+        PipelineResponse shown = (await server.FineTuning(train).GetJobAsync(waiting.JobId)).GetRawResponse();
+        Assert.AreEqual("insufficient_role", JsonElement.Parse(shown.Content).GetProperty("error").GetProperty("code").GetString());
 
         Task<FineTuningJob> CreateAsync(string key, string adapter, int steps = 1) => server.FineTuning(key).FineTuneAsync(
             BinaryContent.Create(BinaryData.FromObjectAsJson(new { model = "pocket", training_file = data, metadata = new { adapter }, hyperparameters = new { steps } })), waitUntilCompleted: false, new RequestOptions());
+    }
+
+    /// <summary>The state of that server says nothing of rights.</summary>
+    [TestMethod]
+    public async Task Job_LeftByAServerFromBeforeItsRights_HasThoseOfTrain()
+    {
+        ServingOptions options = s_options with { StateFolder = Path.Combine(s_folder, "old") };
+        string left;
+        await using (RunningServer first = await RunningServer.StartAsync(options))
+        {
+            using AdapterClient publisher = new(first.Address);
+            string sample = Path.Combine(s_folder, "uploaded");
+            SampleAdapter.Write(sample, Material.Pocket());
+            await publisher.PushAsync(sample);
+            string data = await UploadAsync("form-json.train.jsonl", first);
+            FineTuningJob before = await CreateAsync(new { model = "pocket", training_file = data, hyperparameters = new { steps = 1_000_000 } }, first);
+            FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = data, metadata = new { adapter = "uploaded" }, hyperparameters = new { steps = 1 } }, first);
+            await first.FineTuning().PauseFineTuningJobAsync(job.JobId, new RequestOptions());
+            await before.CancelAndUpdateAsync();
+            left = job.JobId;
+        }
+        using (SqliteConnection database = new($"Data Source={Path.Combine(options.StateFolder, "state.db")};Pooling=False"))
+        {
+            database.Open();
+            using SqliteCommand command = database.CreateCommand();
+            command.CommandText = "ALTER TABLE jobs DROP COLUMN may_replace_any; PRAGMA user_version = 2";
+            command.ExecuteNonQuery();
+        }
+        await using RunningServer second = await RunningServer.StartAsync(options);
+        await second.FineTuning().ResumeFineTuningJobAsync(left, new RequestOptions());
+        FineTuningJob again = await second.FineTuning().GetJobAsync(left);
+        await FinishAsync(again, FineTuningStatus.Failed);
+        Assert.Contains("needs a key of the role admin", await EventsAsync(again));
     }
 
     [TestMethod]

@@ -1,19 +1,22 @@
 namespace AlignerOnnx.Serving;
 
-/// <summary>Publishes what jobs make. A key that may not publish adapters may have jobs of new names, and of names that only jobs have published under.</summary>
+/// <summary>Publishes what jobs make. A key that may not publish adapters may have jobs of new names, and of names that only jobs of such keys have published under.</summary>
 internal static class JobPublishing
 {
-    private const string OriginPrefix = "job:";
+    private const string OpenPrefix = "job:";
 
     /// <summary>What versions say of where they are from.</summary>
-    internal static string OriginOf(Job job) => OriginPrefix + job.Id;
+    internal static string OriginOf(Job job) => $"{(job.MayReplaceAny ? "admin-job:" : OpenPrefix)}{job.Id}";
+
+    /// <summary>Whether a version leaves its name open to the jobs of every key.</summary>
+    internal static bool LeavesNameOpen(AdapterVersion version) => version.Origin.StartsWith(OpenPrefix, StringComparison.Ordinal);
 
     /// <exception cref="ApiException">The job may not publish under this name.</exception>
     internal static void Require(AdapterRegistry adapters, string name, bool mayReplaceAny)
     {
-        if (!mayReplaceAny && adapters.Find(name) is { } present && !present.Versions.Values.All(version => version.Origin.StartsWith(OriginPrefix, StringComparison.Ordinal)))
+        if (!mayReplaceAny && adapters.Find(name) is { } present && !present.Versions.Values.All(LeavesNameOpen))
         {
-            throw new ApiException(StatusCodes.Status403Forbidden, $"The adapter '{name}' has versions that no fine-tuning job made; a job that publishes another needs a key of the role admin.", "metadata.adapter", "insufficient_role");
+            throw new ApiException(StatusCodes.Status403Forbidden, $"The adapter '{name}' has versions of an admin; a job that publishes another needs a key of the role admin.", "metadata.adapter", "insufficient_role");
         }
     }
 

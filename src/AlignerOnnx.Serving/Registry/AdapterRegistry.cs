@@ -68,7 +68,7 @@ internal sealed class AdapterRegistry
 
     /// <summary>
     /// Publishes the adapter in a folder (which is emptied) as the name's new current version. It is compiled and tried on the model first; then it appears
-    /// at once: running requests end on the version that they began with. Publishing the values that are current already adds no version.
+    /// at once: running requests end on the version that they began with. Publishing the values that are current already adds no version, but where a name that was open to jobs becomes an admin's.
     /// </summary>
     /// <exception cref="AdapterRefusedException">The adapter is damaged or does not fit the model.</exception>
     internal AdapterVersion Publish(string name, string folder, string origin, IReadOnlyList<string>? aliases = null)
@@ -97,7 +97,7 @@ internal sealed class AdapterRegistry
             // Tried before it is public, so that what is refused is never seen by a request.
             using IDisposable tried = Hold(candidate);
             AdapterState? present = Find(candidate.Name);
-            AdapterVersion version = present?.CurrentVersion.Digest == candidate.Digest ? _catalog.Confirm(present.CurrentVersion, aliases) : _catalog.Add(candidate, aliases);
+            AdapterVersion version = present is not null && IsSame(present.CurrentVersion, candidate) ? _catalog.Confirm(present.CurrentVersion, aliases) : _catalog.Add(candidate, aliases);
             AdapterState state = present ?? new AdapterState(version.Name, version.Number, true, version.Created, ImmutableDictionary<int, AdapterVersion>.Empty, ImmutableDictionary.Create<string, int>(StringComparer.Ordinal));
             Show(state with
             {
@@ -114,6 +114,9 @@ internal sealed class AdapterRegistry
             throw;
         }
     }
+
+    private static bool IsSame(AdapterVersion present, AdapterVersion candidate) =>
+        present.Digest == candidate.Digest && JobPublishing.LeavesNameOpen(present) == JobPublishing.LeavesNameOpen(candidate);
 
     /// <summary>Makes an earlier version current again; without a number, the highest one below the current.</summary>
     internal AdapterState RollBack(string name, int? number) => Change(name, adapter =>

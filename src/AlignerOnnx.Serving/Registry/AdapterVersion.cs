@@ -9,7 +9,7 @@ namespace AlignerOnnx.Serving;
 /// <param name="Number">From 1 on; a number is never given twice, not even after its adapter was deleted.</param>
 /// <param name="Digest">What the version is: a hash over its files' names and hashes.</param>
 /// <param name="Kind">Package or compiled.</param>
-/// <param name="Origin">Where it came from: <c>upload</c>, <c>folder</c>, <c>options</c> or <c>job:ID</c>.</param>
+/// <param name="Origin">Where it came from: <c>upload</c>, <c>folder</c>, <c>options</c>, <c>job:ID</c> or, of a job that may publish under any name, <c>admin-job:ID</c>.</param>
 /// <param name="Lineage">What it was made from.</param>
 /// <param name="Files">Its files.</param>
 /// <param name="Created">When it was published.</param>

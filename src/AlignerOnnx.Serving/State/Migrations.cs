@@ -83,8 +83,8 @@ internal static class Migrations
             created INTEGER NOT NULL) STRICT;
         CREATE INDEX job_events_by_job ON job_events (job, number);
         """,
-        // Jobs from before it were taken from whoever may train, for any name.
-        "ALTER TABLE jobs ADD COLUMN may_replace_any INTEGER NOT NULL DEFAULT 1",
+        // Nothing says whose the jobs from before it are, so they have the lesser right.
+        "ALTER TABLE jobs ADD COLUMN may_replace_any INTEGER NOT NULL DEFAULT 0",
     ];
 
     internal static void Apply(StateDatabase database) => database.InTransaction(() =>
