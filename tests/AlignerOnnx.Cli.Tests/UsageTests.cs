@@ -34,6 +34,8 @@ public sealed class UsageTests
     [DataRow("train sft m --data d -o o --ort-training-library l", "--engine ort-training")]
     [DataRow("train sft m --data d -o o --engine onnxruntime --ort-training-library l", "--engine ort-training")]
     [DataRow("bench training m --ort-training-library l", "--engine ort-training")]
+    [DataRow("bench training m --table false --ort-training-library l", "--engine ort-training")]
+    [DataRow("bench training m --table=foo --ort-training-library l", "'foo'")]
     [DataRow("train sft m --data d -o o --device foo", "cpu, cuda")]
     [DataRow("train sft m --data d -o o --device cuda --engine ort-training", "--engine ort-training")]
     [DataRow("patch m -o o --weights foo", "copy, link")]

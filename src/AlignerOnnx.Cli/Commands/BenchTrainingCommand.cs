@@ -34,7 +34,7 @@ internal sealed class BenchTrainingCommand : AlignerCommand
         Validators.Add(parsed =>
         {
             // The table names the engine of each case itself.
-            if (!parsed.GetValue(_table))
+            if (parsed.GetResult(_table) is null or { Implicit: true } || string.Equals(CommonOptions.Typed(parsed, _table), "false", StringComparison.OrdinalIgnoreCase))
             {
                 CommonOptions.RequireOrtTraining(parsed, _ortTrainingLibrary, _engine);
             }
