@@ -52,6 +52,18 @@ public sealed class TelemetryTests
     }
 
     [TestMethod]
+    [DataRow("METRICS", OtlpReceiver.Grpc, "")]
+    [DataRow("METRICS", OtlpReceiver.Http, "/v1/metrics")]
+    [DataRow("TRACES", OtlpReceiver.Grpc, "")]
+    [DataRow("TRACES", OtlpReceiver.Http, "/v1/traces")]
+    public async Task Served_WithACollectorOfOneSignal_SendsThatAlone(string signal, string protocol, string path)
+    {
+        await using OtlpReceiver receiver = await OtlpReceiver.StartAsync(protocol);
+        await ServeAsync(($"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", receiver.Address + path), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        Assert.AreEqual((signal == "METRICS", signal == "TRACES"), (receiver.Metrics.Any(), receiver.Spans.Any()));
+    }
+
+    [TestMethod]
     public async Task Served_WithACollectorThatIsGone_AnswersAsWithoutOne()
     {
         using TcpListener free = new(System.Net.IPAddress.Loopback, 0);
@@ -66,22 +78,31 @@ public sealed class TelemetryTests
     {
         (Process server, Uri address) = await AlignerProcess.ServeAsync(
             ["serve", Material.Pocket(), "--adapters", Path.Combine(_folder, "adapters"), "--urls", "http://127.0.0.1:0", "--name", "pocket"], workingFolder: null, environment);
-        using (server)
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(2));
+        try
         {
+            using HttpClient http = new();
+            // As load balancers and Prometheus ask, day and night.
+            Assert.IsNotEmpty(await http.GetStringAsync(new Uri(address, "/health"), limit.Token));
+            Assert.IsNotEmpty(await http.GetStringAsync(new Uri(address, "/metrics"), limit.Token));
             ChatClient Client(string model) => new(model, new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(address, "/v1") });
-            string whole = (await Client("tone").CompleteChatAsync([new UserChatMessage(Question)], new ChatCompletionOptions { MaxOutputTokenCount = 12 })).Value.Content[0].Text;
+            string whole = (await Client("tone").CompleteChatAsync([new UserChatMessage(Question)], new ChatCompletionOptions { MaxOutputTokenCount = 12 }, limit.Token)).Value.Content[0].Text;
             StringBuilder streamed = new();
-            await foreach (StreamingChatCompletionUpdate update in Client("pocket").CompleteChatStreamingAsync([new UserChatMessage(Question)]))
+            await foreach (StreamingChatCompletionUpdate update in Client("pocket").CompleteChatStreamingAsync([new UserChatMessage(Question)], cancellationToken: limit.Token))
             {
                 streamed.Append(string.Concat(update.ContentUpdate.Select(part => part.Text)));
             }
             ChatCompletionOptions noForm = new() { ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat("none", BinaryData.FromString("""{"type":"nonsense"}""")) };
-            Assert.AreEqual(400, (await Assert.ThrowsExactlyAsync<ClientResultException>(() => Client("tone").CompleteChatAsync([new UserChatMessage(Question)], noForm))).Status);
-            Assert.AreEqual(404, (await Assert.ThrowsExactlyAsync<ClientResultException>(() => Client("absent").CompleteChatAsync([new UserChatMessage(Question)]))).Status);
+            Assert.AreEqual(400, (await Assert.ThrowsExactlyAsync<ClientResultException>(() => Client("tone").CompleteChatAsync([new UserChatMessage(Question)], noForm, limit.Token))).Status);
+            Assert.AreEqual(404, (await Assert.ThrowsExactlyAsync<ClientResultException>(() => Client("absent").CompleteChatAsync([new UserChatMessage(Question)], cancellationToken: limit.Token))).Status);
             await AlignerProcess.SignalAsync(server, "TERM");
-            await server.WaitForExitAsync();
+            await server.WaitForExitAsync(limit.Token);
             Assert.AreEqual(0, server.ExitCode);
             return [whole, streamed.ToString()];
+        }
+        finally
+        {
+            await AlignerProcess.KillAsync(server);
         }
     }
 
@@ -98,6 +119,7 @@ public sealed class TelemetryTests
         Check(tones[1], "tone", "tone@1", error: "invalid_form");
         Check(spans.Single(span => span.Name == "chat pocket"), "pocket", "base", error: null);
         Assert.IsFalse(spans.Any(span => span.Name.Contains("absent", StringComparison.Ordinal)));
+        Assert.IsTrue(spans.Where(span => span.Kind == SpanKind.Server).All(span => span.Name.StartsWith("POST /v1/", StringComparison.Ordinal)), string.Join(", ", spans.Select(span => span.Name)));
 
         void Check(Span span, string model, string adapter, string? error)
         {
