@@ -75,6 +75,63 @@ public sealed class LayoutServingTests
         }
     }
 
+    /// <summary>Requests for the same values share the attempt to blend them, and its failure.</summary>
+    [TestMethod]
+    public async Task Blend_RefusedToSeveralAtOnce_NamesWhatEachAskedFor()
+    {
+        const int Names = 24;
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string model = Path.Combine(folder, "model");
+            ModelPatcher.Patch(Material.Pocket("model-fp32"), model, layout: SlotLayout.ManyToken);
+            await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { ModelFolder = model, BaseModelName = Base });
+            using AdapterClient client = new(server.Address);
+            string[] aliases = [.. Enumerable.Range(0, Names).Select(i => $"alias{i}")];
+            await client.PushAsync(Sample(folder, "three", 3, "gated"), "three", aliases);
+            string[] messages = await Task.WhenAll(aliases.Select(async alias =>
+            {
+                using HttpResponseMessage response = await server.PostAsync($"{{\"adapters\":[{{\"id\":\"three@{alias}\",\"scale\":0.5}}],\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}");
+                return (await RefusalTests.ErrorOf(response, HttpStatusCode.BadRequest)).GetProperty("message").GetString()!;
+            }));
+            foreach ((string alias, string message) in aliases.Zip(messages))
+            {
+                Assert.Contains($"where: three@{alias};", message);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [TestMethod]
+    public async Task Blend_OfAnAdapterWhoseFilesAreGone_LeavesNothingHalfMade()
+    {
+        string folder = Material.NewTemporaryFolder();
+        try
+        {
+            string model = Path.Combine(folder, "model");
+            string state = Path.Combine(folder, "state");
+            ModelPatcher.Patch(Material.Pocket("model-fp32"), model, layout: SlotLayout.OneToken);
+            await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { ModelFolder = model, BaseModelName = Base, StateFolder = state });
+            using AdapterClient client = new(server.Address);
+            await client.PushAsync(Sample(folder, "lost", 1, "gated"));
+            Directory.Delete(Path.Combine(state, "blobs"), recursive: true);
+            foreach (string compiled in Directory.GetFiles(Path.Combine(state, "compiled"), "*", SearchOption.AllDirectories))
+            {
+                File.Delete(compiled);
+            }
+            using HttpResponseMessage response = await server.PostAsync("{\"adapters\":[{\"id\":\"lost\",\"scale\":0.5}],\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}");
+            await RefusalTests.ErrorOf(response, HttpStatusCode.InternalServerError);
+            Assert.IsEmpty(Directory.GetDirectories(Path.Combine(state, "staging")));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [TestMethod]
     public void Patched_ModelWithOtherSlots_IsRefused()
     {

@@ -23,9 +23,7 @@ internal static class AdapterBlending
         {
             (AdapterVersion Version, double Scale)[] parts = [.. asked.Select((part, index) => Part(registry, part, index, leases))];
             string key = KeyOf(parts);
-            string? made = null;
-            leases.Add(registry.Resident.Acquire(key, () => made = Blend(registry, parts, asked)));
-            Remove(made);
+            leases.Add(Hold(registry, key, parts, asked));
             return new ModelLease(name, parts, key, leases);
         }
         catch
@@ -49,34 +47,42 @@ internal static class AdapterBlending
         return (version, scale);
     }
 
-    private static string Blend(AdapterRegistry registry, IReadOnlyList<(AdapterVersion Version, double Scale)> parts, IReadOnlyList<AdapterPart> asked)
+    private static IDisposable Hold(AdapterRegistry registry, string key, IReadOnlyList<(AdapterVersion Version, double Scale)> parts, IReadOnlyList<AdapterPart> asked)
     {
-        string path = Path.Combine(registry.NewStagingFolder(), "blend.onnx_adapter");
-        string[] compiled = [.. parts.Select(part => registry.Folding.Compiled(part.Version))];
+        string? staging = null;
         try
         {
-            AdapterBlend.Write([.. compiled.Zip(parts, (file, part) => (file, part.Scale))], path);
-            return path;
+            return registry.Resident.Acquire(key, () => Blend(registry, parts, staging = registry.NewStagingFolder()));
         }
         catch (AdapterRefusedException e)
         {
-            Remove(path);
-            // The files are the server's own; the caller knows the adapters by the names in the request.
-            int refused = Array.IndexOf(compiled, e.Where);
+            // The files are the server's own, and the refusal may be that of another request for the same values; the caller knows the adapters by the names in this request.
+            int refused = parts.Select(part => registry.Folding.Compiled(part.Version)).ToList().IndexOf(e.Where!);
             throw refused < 0
                 ? ApiException.Refused(e, string.Join(", ", asked.Select(part => part.Id)), "adapters")
                 : ApiException.Refused(e, asked[refused].Id!, $"adapters[{refused}].id");
         }
+        finally
+        {
+            Remove(staging);
+        }
     }
 
-    /// <summary>The engine holds the values; the file has served its purpose. Where the system keeps a mapped file, the next start removes it.</summary>
-    private static void Remove(string? made)
+    private static string Blend(AdapterRegistry registry, IReadOnlyList<(AdapterVersion Version, double Scale)> parts, string folder)
+    {
+        string path = Path.Combine(folder, "blend.onnx_adapter");
+        AdapterBlend.Write([.. parts.Select(part => (registry.Folding.Compiled(part.Version), part.Scale))], path);
+        return path;
+    }
+
+    /// <summary>The engine holds the values, or there are none; the file has served its purpose. Where the system keeps a mapped file, the next start removes it.</summary>
+    private static void Remove(string? folder)
     {
         try
         {
-            if (made is not null)
+            if (folder is not null)
             {
-                Directory.Delete(Path.GetDirectoryName(made)!, recursive: true);
+                Directory.Delete(folder, recursive: true);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
