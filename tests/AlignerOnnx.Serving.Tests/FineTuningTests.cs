@@ -321,14 +321,18 @@ public sealed class FineTuningTests
     }
 
     [TestMethod]
-    public async Task Job_OfUnusableData_FailsAndSaysWhy()
+    public async Task Job_OfUnusableData_FailsSaysWhyAndLeavesNoFolder()
     {
-        OpenAIFile file = await s_server.Files().UploadFileAsync(BinaryData.FromString("not json\n"), "rows.jsonl", FileUploadPurpose.FineTune);
-        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = file.Id });
+        string state = Path.Combine(s_folder, "failing");
+        await using RunningServer server = await RunningServer.StartAsync(s_options with { StateFolder = state });
+        OpenAIFile file = await server.Files().UploadFileAsync(BinaryData.FromString("not json\n"), "rows.jsonl", FileUploadPurpose.FineTune);
+        FineTuningJob job = await CreateAsync(new { model = "pocket", training_file = file.Id }, server);
         await FinishAsync(job, FineTuningStatus.Failed);
-        using JsonDocument raw = JsonDocument.Parse(await s_server.Http.GetStringAsync(new Uri($"/v1/fine_tuning/jobs/{job.JobId}", UriKind.Relative)));
+        using JsonDocument raw = JsonDocument.Parse(await server.Http.GetStringAsync(new Uri($"/v1/fine_tuning/jobs/{job.JobId}", UriKind.Relative)));
         Assert.AreEqual("data_refused", raw.RootElement.GetProperty("error").GetProperty("code").GetString());
         Assert.IsNotEmpty(raw.RootElement.GetProperty("error").GetProperty("message").GetString()!);
+        await server.StopAsync();
+        Assert.IsEmpty(Directory.GetDirectories(Path.Combine(state, "jobs")));
     }
 
     [TestMethod]

@@ -26,10 +26,7 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
                 return;
             }
         }
-        if (parts.Jobs.Require(job).Status == JobStatus.Cancelled)
-        {
-            Folder(job).Remove();
-        }
+        RemoveFolderOfEnded(job);
     }
 
     public override void Dispose()
@@ -69,7 +66,7 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
 #pragma warning restore CA1031
         {
             LogFailed(logger, e, job.Id);
-            parts.Jobs.Fail(job.Id, e is Graph.RefusedException ? "data_refused" : (e as ApiException)?.Body.Error.Code ?? "internal_error", e.Message);
+            parts.Jobs.Fail(job.Id, e is Graph.RefusedException ? "data_refused" : (e as ApiException)?.Code ?? "internal_error", e.Message);
         }
         finally
         {
@@ -78,9 +75,21 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
                 _current = null;
             }
         }
-        if (parts.Jobs.Require(job.Id).Status == JobStatus.Cancelled)
+        RemoveFolderOfEnded(job.Id);
+    }
+
+    private void RemoveFolderOfEnded(string job)
+    {
+        try
         {
-            Folder(job.Id).Remove();
+            if (JobStatus.IsFinal(parts.Jobs.Require(job).Status))
+            {
+                Folder(job).Remove();
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotRemoved(logger, e, job);
         }
     }
 
@@ -190,7 +199,6 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
         {
             Directory.Delete(staging, recursive: true);
         }
-        folder.Remove();
     }
 
     /// <summary>The tool's report; of a run that ended while no server listened, what the adapter itself says.</summary>
@@ -257,6 +265,9 @@ internal sealed partial class JobRunner(ServerParts parts, ServingOptions option
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A checkpoint of job {Job} could not be kept")]
     private static partial void LogNotKept(ILogger logger, Exception exception, string job);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The folder of job {Job}, which has ended, could not be removed")]
+    private static partial void LogNotRemoved(ILogger logger, Exception exception, string job);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Job {Job} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string job);
