@@ -88,12 +88,13 @@ public sealed class AccessAndLimitTests
     [TestMethod]
     public async Task Timeout_WhileStreaming_IsMeasuredAsAnError()
     {
-        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { RequestTimeout = TimeSpan.FromMilliseconds(50) });
-        const string LongAnswers = """{"model":"pocket","n":8,"max_tokens":256,"logit_bias":{"1":-100},"stream":true,"messages":[{"role":"user","content":"Hi"}]}""";
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { RequestTimeout = TimeSpan.FromMilliseconds(500), MaxChoices = 64 });
+        const string LongAnswers = """{"model":"pocket","n":64,"max_tokens":256,"logit_bias":{"1":-100},"stream":true,"messages":[{"role":"user","content":"Hi"}]}""";
         // Their end is forbidden them, so that none is done in time; those of a cold server may not get as far as their first token.
         using HttpResponseMessage cold = await server.PostAsync(LongAnswers);
         int before = await TimeoutsAsync();
         using HttpResponseMessage warm = await server.PostAsync(LongAnswers);
+        Assert.AreEqual(HttpStatusCode.OK, warm.StatusCode);
         StringAssert.Contains(await warm.Content.ReadAsStringAsync(), "\"timeout\"");
         Assert.AreEqual(before + 1, await TimeoutsAsync());
 
@@ -107,10 +108,12 @@ public sealed class AccessAndLimitTests
     {
         const int Clients = 5;
         const int Tokens = 400;
-        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { MaxConcurrency = 1, QueueLength = Clients, MaxTokens = Tokens });
+        // Side by side, so that the steps take longer than a machine needs to see that a client has gone.
+        const int Answers = 32;
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Pocket with { MaxConcurrency = 1, QueueLength = Clients, MaxTokens = Tokens, MaxChoices = Answers });
         using ChatModel model = new(RunningServer.Pocket.ModelFolder);
         // No answer ends by itself: one that is not given up has all its tokens.
-        byte[] body = Encoding.UTF8.GetBytes($"{{\"model\":\"pocket\",\"stream\":true,\"max_tokens\":{Tokens},\"logit_bias\":{{\"{model.EndOfTextId}\":-100,\"{model.Encode("<|end|>").Single()}\":-100}},\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}");
+        byte[] body = Encoding.UTF8.GetBytes($"{{\"model\":\"pocket\",\"stream\":true,\"n\":{Answers},\"max_tokens\":{Tokens},\"logit_bias\":{{\"{model.EndOfTextId}\":-100,\"{model.Encode("<|end|>").Single()}\":-100}},\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}");
         byte[] head = Encoding.UTF8.GetBytes($"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n");
         for (int i = 0; i < Clients; i++)
         {
@@ -125,6 +128,6 @@ public sealed class AccessAndLimitTests
         await server.Chat().CompleteChatAsync([new UserChatMessage("Hi")], new ChatCompletionOptions { MaxOutputTokenCount = 1 });
         string metrics = await server.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative));
         string grown = metrics.Split('\n').Single(line => line.StartsWith("aligner_batch_rows_sum", StringComparison.Ordinal));
-        Assert.IsLessThan(Clients * Tokens * 3 / 4, double.Parse(grown.Split(' ')[1], CultureInfo.InvariantCulture));
+        Assert.IsLessThan(Clients * Answers * Tokens * 3 / 4, double.Parse(grown.Split(' ')[1], CultureInfo.InvariantCulture));
     }
 }
