@@ -5,7 +5,7 @@ namespace AlignerOnnx.GenAI;
 /// <param name="Content">What is said.</param>
 public sealed record ChatTurn(string Role, string Content)
 {
-    /// <summary>The name of the one who speaks, among several of a role; null for none. Templates that do not mention names leave it out.</summary>
+    /// <summary>The name of the one who speaks, among several of a role; null for none. Templates that do not mention names leave it out; it has no effect where <see cref="ResultOf"/> is set.</summary>
     public string? Name { get; init; }
 
     /// <summary>Functions that the assistant called; only for templates that take tools (<see cref="ChatModel.TemplateTakesTools"/>).</summary>

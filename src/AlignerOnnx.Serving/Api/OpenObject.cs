@@ -12,15 +12,16 @@ internal abstract record OpenObject
 
     /// <summary>Refuses the first unknown field that asks for anything.</summary>
     /// <param name="path">Where the object stands in the request; null for the whole request.</param>
+    /// <param name="isHarmless">Which unknown fields ask for nothing in spite of their value; none where it is null.</param>
     /// <exception cref="ApiException">There is one.</exception>
-    internal void RefuseOthers(string? path = null) => Refuse(Others ?? [], path);
+    internal void RefuseOthers(string? path = null, Func<string, JsonElement, bool>? isHarmless = null) => Refuse(Others ?? [], path, isHarmless);
 
     /// <summary>Refuses the first unknown field that asks for anything, of an object that is kept as JSON.</summary>
     internal static void RefuseOthers(JsonElement given, string path, params IReadOnlyList<string> known) =>
         Refuse(given.EnumerateObject().Where(field => !known.Contains(field.Name)).Select(field => KeyValuePair.Create(field.Name, field.Value)), path);
 
     /// <summary>Whether a value asks for nothing.</summary>
-    internal static bool IsEmpty(JsonElement value) => value.ValueKind switch
+    private static bool IsEmpty(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Null => true,
         JsonValueKind.String => value.ValueEquals(""),
@@ -29,11 +30,11 @@ internal abstract record OpenObject
         _ => false,
     };
 
-    private static void Refuse(IEnumerable<KeyValuePair<string, JsonElement>> fields, string? path)
+    private static void Refuse(IEnumerable<KeyValuePair<string, JsonElement>> fields, string? path, Func<string, JsonElement, bool>? isHarmless = null)
     {
         foreach ((string name, JsonElement value) in fields)
         {
-            if (!IsEmpty(value))
+            if (!IsEmpty(value) && isHarmless?.Invoke(name, value) is not true)
             {
                 throw ApiException.Unsupported(path is null ? name : $"{path}.{name}");
             }

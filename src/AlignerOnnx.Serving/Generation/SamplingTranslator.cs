@@ -25,7 +25,7 @@ internal sealed class SamplingTranslator(ServingOptions options, int vocabularyS
 
     internal GenerationRequest Translate(GenerationBody body, int? maxCompletionTokens, int? topLogprobs, string? engineKey)
     {
-        RefuseOthers(body.Others);
+        body.RefuseOthers(isHarmless: (name, value) => Harmless.Contains(name) || (Neutral.TryGetValue(name, out string? neutral) && neutral == value.GetRawText()));
         if (body is { StreamOptions: not null, Stream: not true })
         {
             throw ApiException.Invalid("stream_options goes with stream: true only.", "stream_options");
@@ -55,17 +55,6 @@ internal sealed class SamplingTranslator(ServingOptions options, int vocabularyS
         return n >= 1 && (long)n * prompts <= options.MaxChoices
             ? n
             : throw ApiException.Invalid($"n is {n}{(prompts > 1 ? $" for {prompts} prompts" : "")}; this server gives 1 to {options.MaxChoices} answers to a request.", "n");
-    }
-
-    private static void RefuseOthers(Dictionary<string, JsonElement>? others)
-    {
-        foreach ((string name, JsonElement value) in others ?? [])
-        {
-            if (!OpenObject.IsEmpty(value) && !Harmless.Contains(name) && !(Neutral.TryGetValue(name, out string? neutral) && neutral == value.GetRawText()))
-            {
-                throw ApiException.Unsupported(name);
-            }
-        }
     }
 
     private int MaxNewTokens(GenerationBody body, int? maxCompletionTokens)

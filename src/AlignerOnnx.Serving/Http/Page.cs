@@ -37,15 +37,3 @@ internal static class Page
         ? limit
         : throw ApiException.Invalid($"limit is '{text}'; expected 1 to {Most}.", "limit");
 }
-
-/// <summary>Values of a request's query.</summary>
-internal static class Query
-{
-    /// <summary>A parameter; null where it is not there.</summary>
-    internal static string? Text(IQueryCollection query, string name) => query[name] switch
-    {
-        [] => null,
-        [var only] => only ?? "",
-        _ => throw ApiException.Invalid($"{name} is given twice.", name),
-    };
-}

@@ -1,6 +1,7 @@
 namespace AlignerOnnx.Serving;
 
-/// <summary>Which jobs a list is to have: those with every <c>metadata[key]=value</c> of the query, or with <c>metadata=null</c> those without any.</summary>
+/// <summary>Which jobs a list is to have: those with every <c>metadata[key]=value</c> of the query, or with <c>metadata=null</c> those without any.
+/// Keys that differ in case alone are one name of a query to ASP.NET, so that they cannot be asked for at once: that is refused as a key given twice.</summary>
 internal static class JobFilter
 {
     private const string Field = "metadata";
