@@ -64,14 +64,7 @@ internal sealed unsafe class MatMulInt4Kernel : OperatorKernel
         {
             // The last sixteen columns may be computed twice in part: both times the same.
             long first = Math.Min(column, work->Weight.Rows - Int4Weight.RowsAtOnce);
-            if (Int4WideProduct.IsSupported)
-            {
-                Int4WideProduct.Compute(in work->Weight, first, work->RecordsOf(panel), work->RowsOf(panel), output + first, work->Weight.Rows);
-            }
-            else
-            {
-                Int4Product.Compute(in work->Weight, first, work->RecordsOf(panel), work->RowsOf(panel), output + first, work->Weight.Rows);
-            }
+            Int4Product.Compute(in work->Weight, first, work->RecordsOf(panel), work->RowsOf(panel), output + first, work->Weight.Rows);
         }
     }
 

@@ -5,51 +5,26 @@ using System.Runtime.Intrinsics.X86;
 namespace AlignerOnnx.Kernels;
 
 /// <summary>
-/// What <see cref="Int4Product"/> computes, on processors with registers of 512 bits: a step of sixteen rows is in eight of them, so that a row of activations meets all of it at once. Products, whole numbers,
-/// are summed over a step in 16 bits (at most 32 / 2 * 15 * 128).
+/// A step of <see cref="Int4Product"/> on processors with registers of 512 bits: eight of them hold it for all sixteen rows, so that a row of activations meets it at once. Products, whole numbers,
+/// are summed in 16 bits (at most 32 / 2 * 15 * 128).
 /// </summary>
-internal static unsafe class Int4WideProduct
+internal static unsafe class Int4WideStep
 {
     private const int Width = Int4Weight.RowsAtOnce;
     private const int Eight = 8;
-    private const int Line = 64;
 
     public static bool IsSupported => Avx512BW.IsSupported && Vector512.IsHardwareAccelerated;
 
-    /// <inheritdoc cref="Int4Product.Compute"/>
-    [SkipLocalsInit]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Compute(in Int4Weight weight, long first, byte* records, int rows, float* output, long outputStride)
-    {
-        byte* room = stackalloc byte[(Int4Product.MostRows * Line) + Line];
-        float* sums = (float*)(((nint)room + Line - 1) & -Line);
-        new Span<float>(sums, rows * Width).Clear();
-        float* scales = stackalloc float[SixteenRows.Room];
-        uint* points = stackalloc uint[SixteenRows.Room];
-        byte* elements = weight.ElementsOf(first);
-        long stride = weight.ElementStride;
-        byte* ahead = elements + (Width * stride);
-        for (long block = 0; block < weight.Blocks; block++)
-        {
-            Vector512<float> scale = Vector512.Load(SixteenRows.Load(in weight, first, block, scales, points));
-            Vector512<float> zeros = Vector512.Create(SixteenRows.ZeroPointsOfHalf(block, points, 0), SixteenRows.ZeroPointsOfHalf(block, points, 1));
-            for (long left = weight.StepsPerBlock; left > 0; left--)
-            {
-                SixteenRows.Fetch(ahead);
-                AddStep(elements, stride, scale, zeros, records, rows, sums);
-                elements += Int4Weight.StepColumns / 2;
-                ahead += Width * Int4Weight.StepColumns / 2;
-                records += rows * RoundedRow.RecordSize;
-            }
-        }
-        for (int row = 0; row < rows; row++)
-        {
-            Vector512.Load(sums + (row * Width)).Store(output + (row * outputStride));
-        }
-    }
-
+    /// <summary>Adds a step's scaled products to sixteen sums of each row of activations.</summary>
+    /// <param name="elements">The step's elements in the first row of the weight.</param>
+    /// <param name="stride">Bytes from a row of the weight to the next.</param>
+    /// <param name="scales">The scales of the sixteen rows.</param>
+    /// <param name="zeros">Their zero points.</param>
+    /// <param name="record">The step's record of the first row of activations (<see cref="RoundedRow"/>).</param>
+    /// <param name="rows">Rows of activations.</param>
+    /// <param name="sums">The sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddStep(byte* elements, long stride, Vector512<float> scale, Vector512<float> zeros, byte* record, int rows, float* sums)
+    public static void AddStep(byte* elements, long stride, float* scales, Vector512<float> zeros, byte* record, int rows, float* sums)
     {
         (Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d) = SixteenRows.HalfAcross(elements, stride);
         (Vector256<byte> e, Vector256<byte> f, Vector256<byte> g, Vector256<byte> h) = SixteenRows.HalfAcross(elements + (Eight * stride), stride);
@@ -58,6 +33,7 @@ internal static unsafe class Int4WideProduct
         (Vector512<byte> fifth, Vector512<byte> sixth) = Halves(c, g);
         (Vector512<byte> seventh, Vector512<byte> eighth) = Halves(d, h);
         Vector512<short> ones = Vector512.Create((short)1);
+        Vector512<float> scale = Vector512.Load(scales);
         for (float* end = sums + (rows * Width); sums < end; sums += Width)
         {
             Vector512<short> pairs = (Products(first, record) + Products(second, record + 4)) + (Products(third, record + 8) + Products(fourth, record + 12))
