@@ -3,8 +3,8 @@ using AlignerOnnx.Graph;
 namespace AlignerOnnx.GenAI;
 
 /// <summary>
-/// How many batches grow side by side, each on a thread of its own. An operator of a small model is done before a second thread has begun to help, so that processors are used only by several batches
-/// (docs/serving.md, measured); a large model's weights are better read once for all answers.
+/// How many batches grow side by side, each on a thread of its own. The operators of a small model are so short that threads which share one gain less than batches beside each other (docs/serving.md, measured);
+/// a large model's weights are better read once for all answers.
 /// </summary>
 internal static class BatchCount
 {
@@ -17,6 +17,9 @@ internal static class BatchCount
         int wanted = options.Batches ?? (threads is null && WeightBytes(model) < SmallWeights ? Math.Min(Environment.ProcessorCount, MostByDefault) : 1);
         return (int)Math.Max(1, Math.Min(Math.Min(wanted, options.MaxBatchRows), options.MaxCacheBytes / Math.Max(1, longestAnswerBytes)));
     }
+
+    /// <summary>Threads of the session that the batches share: as many as leave each batch's own thread a processor, and null for the runtime's choice where there is one batch.</summary>
+    internal static int? ThreadsFor(int batches) => batches > 1 ? Math.Max(1, Environment.ProcessorCount - batches + 1) : null;
 
     private static long WeightBytes(OnnxModel model) =>
         model.Graph.Values.Sum(value => value.Initializer is { } weight ? ElementTypes.ByteLength(weight.ElementType, weight.Count) : 0);

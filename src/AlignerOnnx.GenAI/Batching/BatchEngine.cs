@@ -20,12 +20,10 @@ internal sealed class BatchEngine : ITokenEngine
     private readonly Dictionary<string, SlotValues> _adapters = new(StringComparer.Ordinal);
     private int _running;
 
-    private BatchEngine(NativeModel native, GenAIConfig config, BatchForm form, BatchSession session, OnnxModel model, IReadOnlyList<Slot> slots, ChatModelOptions options)
+    private BatchEngine(NativeModel native, GenAIConfig config, BatchForm form, BatchSession session, int batches, int firstPrefixId, IReadOnlyList<Slot> slots, ChatModelOptions options)
     {
-        (_native, _session, _firstPrefixId) = (native, session, ModelSlots.FirstPrefixId(model));
-        _config = config with { MaxLength = (int)Math.Min(config.MaxLength, options.MaxCacheBytes / form.BytesPerPosition) };
+        (_native, _config, _session, _firstPrefixId) = (native, config, session, firstPrefixId);
         BatchWorker[] workers = [];
-        int batches = BatchCount.Of(options, model, config.Threads, _config.MaxLength * form.BytesPerPosition);
         BatchQueue queue = new();
         BatchMeasures measures = new(() => queue.Count, () => workers.Sum(worker => worker.CacheBytes));
         _shared = new SharedBatchParts(queue, new BatchLoads(batches), new PromptCache(options.PromptCacheBytes), measures, slots, _config.MaxLength, options.PromptChunk);
@@ -62,6 +60,9 @@ internal sealed class BatchEngine : ITokenEngine
         {
             return (null, null, why);
         }
+        config = config with { MaxLength = (int)Math.Min(config.MaxLength, options.MaxCacheBytes / form.BytesPerPosition) };
+        int batches = BatchCount.Of(options, model, config.Threads, config.MaxLength * form.BytesPerPosition);
+        config = config with { Threads = config.Threads ?? BatchCount.ThreadsFor(batches) };
         NativeModel native = SamplerModel.Load(folder, config);
         BatchSession? session = null;
         try
@@ -69,7 +70,7 @@ internal sealed class BatchEngine : ITokenEngine
             // Flat runs have the values of slots for each token, which only small ones are worth.
             session = new BatchSession(model, form, config, RowSlots.AreSmall(slots), OperatorKernels.DecodeFaster);
             Try(session, form);
-            BatchEngine engine = new(native, config, form, session, model, slots, options);
+            BatchEngine engine = new(native, config, form, session, batches, ModelSlots.FirstPrefixId(model), slots, options);
             Array.ForEach(engine._workers, worker => worker.Start());
             return (engine, native, null);
         }

@@ -49,20 +49,10 @@ internal sealed class BatchSession : IDisposable
 
     internal string[] Outputs { get; }
 
-    /// <summary>Computes on the calling thread, and on those of the session that are free. May be called from several threads.</summary>
+    /// <summary>Computes on the calling thread and the other threads of the session. May be called from several threads.</summary>
     /// <exception cref="OnnxRuntimeException">The computation failed.</exception>
-    internal void Run(RunOptions options, IReadOnlyList<string> inputNames, IReadOnlyList<OrtValue> inputs, IReadOnlyList<OrtValue> outputs)
-    {
-        ConcurrentRuns.Begin();
-        try
-        {
-            _session.Run(options, inputNames, inputs, Outputs, outputs);
-        }
-        finally
-        {
-            ConcurrentRuns.End();
-        }
-    }
+    internal void Run(RunOptions options, IReadOnlyList<string> inputNames, IReadOnlyList<OrtValue> inputs, IReadOnlyList<OrtValue> outputs) =>
+        _session.Run(options, inputNames, inputs, Outputs, outputs);
 
     public void Dispose() => _session.Dispose();
 

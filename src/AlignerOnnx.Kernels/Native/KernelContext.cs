@@ -61,19 +61,9 @@ internal readonly unsafe struct KernelContext(nint context)
         return DataOf<float>(value);
     }
 
-    /// <summary>Calls a function for 0 .. count - 1 on the threads of the session, or on this one where other runs need the processors.</summary>
-    public void ParallelFor(delegate* unmanaged<void*, nuint, void> work, long count, void* arguments)
-    {
-        if (!ConcurrentRuns.TakeEveryProcessor)
-        {
-            OrtKernelApi.Check(((delegate* unmanaged<nint, delegate* unmanaged<void*, nuint, void>, nuint, nuint, void*, nint>)OrtKernelApi.Entry(KernelContextParallelFor))(context, work, (nuint)count, 0, arguments));
-            return;
-        }
-        for (nuint index = 0; index < (nuint)count; index++)
-        {
-            work(arguments, index);
-        }
-    }
+    /// <summary>Calls a function for 0 .. count - 1 on the threads of the session.</summary>
+    public void ParallelFor(delegate* unmanaged<void*, nuint, void> work, long count, void* arguments) =>
+        OrtKernelApi.Check(((delegate* unmanaged<nint, delegate* unmanaged<void*, nuint, void>, nuint, nuint, void*, nint>)OrtKernelApi.Entry(KernelContextParallelFor))(context, work, (nuint)count, 0, arguments));
 
     private nint ValueOf(int index)
     {
