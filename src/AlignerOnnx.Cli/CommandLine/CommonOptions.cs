@@ -162,6 +162,9 @@ internal static class CommonOptions
     public static Option<int> Whole(string name, string description, int standard, int least, int most = int.MaxValue) =>
         Ranged(name, "N", description, standard, least, most, $"a whole number from {least} to {most}");
 
+    /// <summary>The number of an option whose 0 leaves the choice to the library: null then.</summary>
+    public static int? NumberOrNull(ParseResult parsed, Option<int> option) => parsed.GetValue(option) is > 0 and var number ? number : null;
+
     /// <summary>How many batches grow side by side; 0 for the library's own choice.</summary>
     public static Option<int> Batches() =>
         Whole("--batches", "Batches that grow side by side, each on a thread of its own; no more than have room for the longest answer. 0 takes one for each processor, up to 4, for models under 1 GiB, else one.", standard: 0, least: 0, most: 64);

@@ -28,7 +28,7 @@ internal sealed class BenchKernelsCommand : AlignerCommand
     {
         string model = parsed.GetRequiredValue(_model);
         int rounds = parsed.GetValue(_rounds);
-        IReadOnlyList<DecodingTime> times = DecodingBenchmark.Run(ModelCache.Patched(model, SlotLayout.OneToken), rounds, parsed.GetValue(_threads) is > 0 and var threads ? threads : null, cancellation);
+        IReadOnlyList<DecodingTime> times = DecodingBenchmark.Run(ModelCache.Patched(model, SlotLayout.OneToken), rounds, CommonOptions.NumberOrNull(parsed, _threads), cancellation);
         DecodingTime headline = times.Single(time => time.What == Headline);
         output.Result(new Report(model, headline.Ratio, headline.ControlRatio, rounds, PeakMemory.ReadBytes(), times), report => output.Table(
             ["what", "ms", "processor ms", "ONNX Runtime ms", "processor ms", "ratio", "control"], report.Times.Select(time => new[]

@@ -27,8 +27,7 @@ internal sealed class BenchServingCommand : AlignerCommand
     protected override Task<int> ExecuteAsync(ParseResult parsed, CommandOutput output, CancellationToken cancellation)
     {
         string model = parsed.GetRequiredValue(_model);
-        int? batches = parsed.GetValue(_batches) is > 0 and var given ? given : null;
-        ServingComparison found = ServingBenchmark.Run(model, parsed.GetValue(_rounds), parsed.GetValue(_prompt), parsed.GetValue(_batchOnly), batches, cancellation);
+        ServingComparison found = ServingBenchmark.Run(model, parsed.GetValue(_rounds), parsed.GetValue(_prompt), parsed.GetValue(_batchOnly), CommonOptions.NumberOrNull(parsed, _batches), cancellation);
         output.Result(new ServingReport(model, found.DifferentAdapters, found.Control, found.Runs, found.EightClients, PeakMemory.ReadBytes(), found.Lines), report =>
         {
             output.Table(["clients", "way", "tokens/s", "first token ms", "batch / it"], report.Lines.Select(line => new[]

@@ -86,7 +86,7 @@ internal sealed class ServeCommand : AlignerCommand
             Engine = new ChatModelOptions
             {
                 Batching = parsed.GetValue(_engine) == Batch,
-                Batches = parsed.GetValue(_batches) is > 0 and var batches ? batches : null,
+                Batches = CommonOptions.NumberOrNull(parsed, _batches),
                 MaxCacheBytes = (long)parsed.GetValue(_cacheMemory) << 20,
             },
         });

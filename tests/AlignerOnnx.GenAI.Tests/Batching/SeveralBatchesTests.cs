@@ -1,4 +1,4 @@
-using System.Diagnostics.Metrics;
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using AlignerOnnx.TestMaterial;
 
@@ -56,10 +56,11 @@ public sealed class SeveralBatchesTests
     public async Task Generate_ThreeAnswersAtOnce_AreSharedAmongTheBatches(int batches, int expected)
     {
         using ChatModel model = new(s_folder, new ChatModelOptions { Batches = batches, MaxBatchRows = 6, PromptCacheBytes = 0 });
-        using RowsOfSteps rows = new();
+        ConcurrentBag<int> rows = [];
+        using BatchMeasurements<int> measurements = new("aligner.batch.rows", rows.Add);
         GenerationRequest endless = Ask(new Random(1)) with { MaxNewTokens = 300, LogitBias = new Dictionary<int, float> { [1] = -100 } };
         await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => BatchTests.IdsAsync(model, endless)));
-        Assert.AreEqual(expected, rows.Most);
+        Assert.AreEqual(expected, rows.Max());
     }
 
     /// <summary>Each of two batches has room for one answer of the longest kind, which is room for two of these: others wait, or give way and are computed again.</summary>
@@ -134,36 +135,4 @@ public sealed class SeveralBatchesTests
         PromptIds = s_alone.Encode(s_alone.ApplyChatTemplate([new ChatTurn("user", $"Tell me where animal number {random.Next(1000)} lives.")])),
         Temperature = 0,
     };
-
-    /// <summary>The most answers that grew together in one step.</summary>
-    private sealed class RowsOfSteps : IDisposable
-    {
-        private readonly MeterListener _listener = new();
-        private int _most;
-
-        public RowsOfSteps()
-        {
-            _listener.InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Meter.Name == ChatModel.MeterName && instrument.Name == "aligner.batch.rows")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            };
-            _listener.SetMeasurementEventCallback<int>((_, rows, _, _) => InterlockedMax(rows));
-            _listener.Start();
-        }
-
-        public int Most => Volatile.Read(ref _most);
-
-        public void Dispose() => _listener.Dispose();
-
-        private void InterlockedMax(int rows)
-        {
-            for (int seen = Volatile.Read(ref _most); rows > seen; seen = Volatile.Read(ref _most))
-            {
-                Interlocked.CompareExchange(ref _most, rows, seen);
-            }
-        }
-    }
 }
